@@ -1,0 +1,3 @@
+module customer-vault/opener
+
+go 1.26
