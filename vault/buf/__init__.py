@@ -1,0 +1,1 @@
+"""Buf's validation rules, vendored: generated from proto/buf by scripts/genproto."""

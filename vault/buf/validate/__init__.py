@@ -1,0 +1,1 @@
+"""The options of protovalidate: generated from proto/buf/validate, never edited."""
