@@ -1,0 +1,1 @@
+"""Version 1 of what is stored: generated from proto/vault/store/v1, never edited."""

@@ -1,0 +1,1 @@
+"""The API: generated from proto/vault/v1 by scripts/genproto, never edited."""
