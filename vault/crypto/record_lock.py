@@ -1,0 +1,117 @@
+"""The record lock: every version of every record has its own key R, kept apart from the data.
+
+R is drawn inside the function that encrypts, for every attempt, and encrypts exactly one body. That is what makes the
+fixed nonce of zeros safe: a second attempt (lost race, new written_at) calls `lock` again and so draws a new R. Only
+identical stored bytes may go to the database twice.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import NewType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
+
+from vault.crypto.context import encode
+from vault.errors import OpenError
+
+KeyId = NewType("KeyId", bytes)
+
+FORMAT = b"\x01"
+KEY_ID_SIZE = 16
+RECORD_KEY_SIZE = 32
+NONCE_SIZE = 12
+WRAPPED_SIZE = 1 + NONCE_SIZE + RECORD_KEY_SIZE + 16
+_ZERO_NONCE = bytes(NONCE_SIZE)
+_LIVE = "customer-vault/1 record-key"
+_RETIRED = "customer-vault/1 retired-key"
+
+
+class WrappingKey:
+    """W_n: wraps record keys under version n of the vault key."""
+
+    __slots__ = ("_aead", "n", "vault_id")
+
+    def __init__(self, vault_id: bytes, n: int, key: bytes) -> None:
+        self.vault_id = vault_id
+        self.n = n
+        self._aead = AESGCMSIV(key)
+
+    def wrap(self, record_key: bytes, key_id: bytes, record_name: str, *, retired: bool = False) -> bytes:
+        """wrapped_R, 61 bytes: format, random nonce, AES-256-GCM-SIV of R."""
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        return FORMAT + nonce + self._aead.encrypt(nonce, record_key, self._aad(key_id, record_name, retired=retired))
+
+    def unwrap(self, wrapped: bytes, key_id: bytes, record_name: str, *, retired: bool = False) -> bytes:
+        """R, 32 bytes.
+
+        Raises:
+            OpenError: the wrapped key is not of this record, key id, version or state.
+        """
+        if len(wrapped) != WRAPPED_SIZE or wrapped[:1] != FORMAT:
+            raise OpenError("the record key does not open")
+        try:
+            return self._aead.decrypt(wrapped[1:13], wrapped[13:], self._aad(key_id, record_name, retired=retired))
+        except InvalidTag:
+            raise OpenError("the record key does not open") from None
+
+    def _aad(self, key_id: bytes, record_name: str, *, retired: bool) -> bytes:
+        return encode(_RETIRED if retired else _LIVE, self.vault_id, key_id, record_name, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The plain columns of a row; all of them are in the aad, so a change of one closes the record."""
+
+    record_name: str
+    key_id: KeyId
+    version: int
+    written_at: int
+    """Milliseconds since 1970."""
+    expires_at: int
+    """Milliseconds since 1970; 0 if never."""
+
+    def aad(self, vault_id: bytes) -> bytes:
+        """The context of `stored`."""
+        return encode(
+            "customer-vault/1 stored",
+            vault_id,
+            self.record_name,
+            self.key_id,
+            self.version,
+            self.written_at,
+            self.expires_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """One locked version of a record: the row's bytes, and its key, wrapped."""
+
+    header: Header
+    stored: bytes
+    wrapped: bytes
+
+
+def lock(  # noqa: PLR0913 - the row's columns
+    key: WrappingKey, record_name: str, version: int, written_at: int, expires_at: int, body: bytes
+) -> Locked:
+    """Encrypt a serialized StoredRecord under a fresh R and key id, and wrap R."""
+    record_key = secrets.token_bytes(RECORD_KEY_SIZE)
+    header = Header(record_name, KeyId(secrets.token_bytes(KEY_ID_SIZE)), version, written_at, expires_at)
+    stored = FORMAT + AESGCM(record_key).encrypt(_ZERO_NONCE, body, header.aad(key.vault_id))
+    return Locked(header, stored, key.wrap(record_key, header.key_id, record_name))
+
+
+def unlock(record_key: bytes, vault_id: bytes, header: Header, stored: bytes) -> bytes:
+    """The serialized StoredRecord.
+
+    Raises:
+        OpenError: the bytes, or any column of the row, are not what was written under this key.
+    """
+    if stored[:1] != FORMAT:
+        raise OpenError("the record does not open")
+    try:
+        return AESGCM(record_key).decrypt(_ZERO_NONCE, stored[1:], header.aad(vault_id))
+    except (InvalidTag, ValueError):
+        raise OpenError("the record does not open") from None

@@ -1,0 +1,1 @@
+"""Where rows live: one narrow async port, and its drivers. It knows names, key ids and bytes; it opens nothing."""

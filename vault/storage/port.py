@@ -1,0 +1,262 @@
+"""The storage port: what the vault asks of a database, and in which order things become durable.
+
+Two stores, so that what must be forgotten never sits in the backups that must be kept: *data* (records, the log,
+requests seen) and the *key store* (record keys, lookups, system rows, tombstones). Nothing here opens, decides or knows
+gRPC. Work is described by values, not by callbacks into SQL, so that a driver can group the work of many calls into
+one commit and a second driver can be native.
+
+**A write** (`commit`): (1) new keys commit in the key store; (2) one data transaction: per item compare-and-swap on
+key_id, all items or none of an item, then the log entry; (3) replaced keys are retired with the next group commit and
+are not waited for. **A deletion**: (1) the data transaction, rows out and entry in; (2) keys destroyed; (3) the answer.
+**An erasure** (`erase`): tombstone in and all keys out in one key-store transaction; the key store's WAL truncated;
+rows out, entry and a copy of the tombstone in; the answer.
+
+Definite failures raise `Unavailable` or `ResourceExhausted` with nothing done. After an fsync error nobody knows what
+is on the disk: `OutcomeUnknown` is raised for what was in flight, `fatal` is called once, and every later call raises
+`Unavailable`; the process is expected to exit.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from vault.crypto.record_lock import KeyId
+from vault.domain.names import Owner, RecordName
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as the data store holds it."""
+
+    owner: Owner
+    record_name: RecordName
+    key_id: KeyId
+    version: int
+    written_at: int
+    expires_at: int
+    stored: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One record key as the key store holds it."""
+
+    owner: Owner
+    record_name: RecordName
+    key_id: KeyId
+    n: int
+    """Version of the vault key that wraps it."""
+    created_at: int
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A masked search token of a record version; it goes when its key goes."""
+
+    owner: Owner
+    key_id: KeyId
+    field: str
+    n: int
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write one row, with its new key; `replaces` is the key id of the row that must be there, None if none may be."""
+
+    row: Row
+    key: WrappedKey
+    replaces: KeyId | None
+    lookups: tuple[Lookup, ...] = ()
+    retire: WrappedKey | None = None
+    """The replaced key, wrapped again as a retired key; takes effect with the next group commit after this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take one row out, if it still has this key, and destroy the key."""
+
+    owner: Owner
+    record_name: RecordName
+    key_id: KeyId
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What must happen together: all changes, or none."""
+
+    owner: Owner
+    puts: tuple[Put, ...] = ()
+    removes: tuple[Remove, ...] = ()
+
+
+class Result(Enum):
+    """How one item ended."""
+
+    DONE = "done"
+    EXISTS = "exists"
+    """A row is there that should not be."""
+    CHANGED = "changed"
+    """The row is gone, or another version took its place."""
+    ERASED = "erased"
+    """The owner has a tombstone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """A request_id that a caller used: one effect within its lifetime."""
+
+    caller: str
+    request_id: str
+    fingerprint: bytes
+    """32 bytes over caller, method and request; tells a repeat from another request under the same id."""
+    seen_at: int
+    response: bytes
+    """What the repeat is answered with: a serialized response without protected values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call's changes, and its log entry.
+
+    `finish` is called inside of the data transaction when the items' results are known, maybe in another thread and
+    never concurrently for one log. It returns the serialized log entry, and the response to remember for the
+    request_id (ignored if `request` is None). It must be a pure function, and quick.
+    """
+
+    log_id: str
+    finish: Callable[[tuple[Result, ...]], tuple[bytes, bytes]]
+    items: tuple[Item, ...] = ()
+    request: SeenRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became durable."""
+
+    results: tuple[Result, ...]
+    log_index: int
+    replay: SeenRequest | None = None
+    """Set if the request_id was seen before: nothing of this work was done, and no entry was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure took out; repeating one finds zeros."""
+
+    keys: int
+    rows: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRow:
+    """A sealed row of the key store: `epochs/{hex}` and the like."""
+
+    kind: str
+    row: str
+    version: int
+    n: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKeyRow:
+    """One version of the vault key, wrapped by its own version of the root key."""
+
+    n: int
+    state: str
+    """A NIST SP 800-57 state: `active`, `deactivated`, …"""
+    created_at: int
+    wrapped: bytes
+
+
+class RecordStore(Protocol):
+    """Rows, keys and the log, as the use cases need them."""
+
+    async def fetch(self, names: Sequence[RecordName]) -> Mapping[RecordName, Row]:
+        """The rows that exist, of any owners, in one query."""
+
+    async def fetch_keys(self, rows: Sequence[Row]) -> Mapping[KeyId, WrappedKey]:
+        """The live (not retired) keys of these rows, in one query."""
+
+    async def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> Sequence[Row]:
+        """Rows of an owner whose names start with `prefix`, ascending by name, after the name `after`."""
+
+    async def find(self, field: str, tokens: Sequence[tuple[int, bytes]], after: str, limit: int) -> Sequence[RecordName]:
+        """Names of records with a live key under one of the (n, token) pairs, ascending by name, after `after`."""
+
+    async def seen_request(self, caller: str, request_id: str) -> SeenRequest | None:
+        """What a caller's request_id was used for, if it was."""
+
+    async def erased(self, owner: Owner) -> bool:
+        """Whether the owner has a tombstone in either store."""
+
+    async def commit(self, work: Work) -> Committed:
+        """Make a call's changes and entry durable, in the order of the module's docstring."""
+
+    async def erase(
+        self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]
+    ) -> Erased:
+        """Erase an owner; `finish(keys, rows)` makes the log entry."""
+
+
+class SystemStore(Protocol):
+    """Vault keys and system rows, as the keyring needs them."""
+
+    async def vault_id(self) -> bytes:
+        """The deployment's 16 bytes, the same in both stores."""
+
+    async def vault_keys(self) -> Sequence[VaultKeyRow]:
+        """All versions of the vault key, ascending."""
+
+    async def add_vault_key(self, row: VaultKeyRow) -> None:
+        """Insert a version; an existing one is never replaced."""
+
+    async def system_row(self, kind: str, row: str) -> SystemRow | None:
+        """The newest version of a system row."""
+
+    async def system_rows(self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31) -> Sequence[SystemRow]:
+        """The newest version of each system row of a kind whose name starts with `prefix`, ascending, after `after`."""
+
+    async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
+        """Insert rows in one transaction, durable on return; how many were added.
+
+        Raises:
+            AlreadyExists: a row is there and `ignore_existing` is not set; then none was added.
+        """
+
+
+class LogStore(Protocol):
+    """The log's bytes, as the audit layer needs them."""
+
+    async def acquire_log(self, log_id: str, holder: str, now: int, lease_ms: int) -> bool:
+        """Take or renew the lease of one writer; False if another holder's lease has not run out."""
+
+    async def log_ids(self) -> Sequence[str]:
+        """All logs, ascending."""
+
+    async def log_size(self, log_id: str) -> int:
+        """Durable entries of a log."""
+
+    async def log_entries(self, log_id: str, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """(index, entry) ascending from `start`.
+
+        Beside each entry the driver keeps its leaf hash, SHA-256(0x00 || entry): with it the offline verifier can name
+        an edited entry exactly, where two signed roots alone would only give a range.
+        """
+
+    async def add_checkpoint(self, log_id: str, size: int, note: str) -> None:
+        """Keep a signed checkpoint, and note the size in the key store (restores are detected by it)."""
+
+    async def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
+        """(size, signed note)."""
+
+
+class Storage(RecordStore, SystemStore, LogStore, Protocol):
+    """A whole driver."""
+
+    async def close(self) -> None:
+        """Finish what is queued, checkpoint and close; further calls raise Unavailable."""
