@@ -1,0 +1,62 @@
+"""The deny-list: certificates that are still in date but no longer believed.
+
+gRPC for Python has no revocation API, and looks at a certificate only in the handshake: a caller
+with an open connection would stay trusted for as long as it keeps the connection. So each call
+asks a set in memory, and this module fills that set from a file that an operator edits::
+
+    # billing's old host, stolen
+    3F6A90C1D2   # as `openssl x509 -serial` prints it, without "serial="
+
+A list with one bad line is refused as a whole: skipping the line would let in exactly the
+certificate that somebody meant to shut out. On a reload the caller keeps the list it has.
+
+A serial is unique per authority only. If several authorities are trusted, a listed serial shuts out
+whoever of theirs has it: too many by an accident of 2^-159, never too few.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from vault.errors import ConfigError
+from vault.pki import files
+
+_SERIAL: Final = re.compile(r"[0-9a-fA-F]{1,40}")
+"""RFC 5280 section 4.1.2.2: serials are positive and at most 20 octets."""
+
+
+def load(path: Path) -> frozenset[int]:
+    """Read a deny-list file; call again to reload.
+
+    Returns:
+        The serials, for `identity.peer`.
+
+    Raises:
+        ConfigError: the file is missing (an empty list is an empty file, never no file), is not
+            UTF-8, or has a line that is no serial; file and line are named.
+    """
+    return parse(files.read(path), file=str(path))
+
+
+def parse(data: bytes, *, file: str) -> frozenset[int]:
+    """Read the bytes of a deny-list; `file` is only named in errors. Raises as `load`."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise ConfigError(file, "", "is not UTF-8 text") from None
+    # Not splitlines(): it also breaks at U+2028 and friends, which no editor shows as a new line.
+    lines = enumerate(text.split("\n"), start=1)
+    serials = (_serial(line, number, file) for number, line in lines)
+    return frozenset(serial for serial in serials if serial is not None)
+
+
+def _serial(line: str, number: int, file: str) -> int | None:
+    entry = line.partition("#")[0].strip(" \t\r")
+    if not entry:
+        return None
+    if _SERIAL.fullmatch(entry) is None:
+        raise ConfigError(file, f"line {number}", "must be one serial, 1 to 40 hex digits")
+    serial = int(entry, 16)
+    if serial == 0:
+        raise ConfigError(file, f"line {number}", "a serial is never zero")
+    return serial
