@@ -73,6 +73,9 @@ def faults(lock: str) -> Iterator[str]:
         except InvalidRequirement:
             yield f"not a pin: {line[:60]}"
             continue
+        if not re.fullmatch(r"==[^*,]+", str(requirement.specifier)):
+            yield f"{requirement.name} has no exact version"
+            continue
         if not hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", text.strip()) for text in hashes):
             yield f"{requirement.name} has no hash, or something beside its hashes"
         pins[canonicalize_name(requirement.name)] = str(requirement.specifier).removeprefix("==")

