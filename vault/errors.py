@@ -28,7 +28,7 @@ from vault.v1 import status_pb2 as status
 class VaultError(Exception):
     """Base of all errors of the vault; `reason` says why, for machines."""
 
-    reason: status.Reason = status.REASON_INTERNAL
+    reason: "status.Reason.ValueType" = status.REASON_INTERNAL
 
 
 class CallerError(VaultError):
@@ -40,7 +40,7 @@ class InvalidArgument(CallerError):  # noqa: N818 - the names are gRPC's
 
     reason = status.REASON_INVALID_FIELD
 
-    def __init__(self, field: str, rule: str, *, reason: status.Reason | None = None) -> None:
+    def __init__(self, field: str, rule: str, *, reason: "status.Reason.ValueType | None" = None) -> None:
         super().__init__(f"{field}: {rule}")
         self.field = field
         self.rule = rule
@@ -62,7 +62,7 @@ class PermissionDenied(CallerError):  # noqa: N818
     """
 
     def __init__(
-        self, reason: status.Reason, message: str, *, purpose: str = "", field: str = "", clause: str = ""
+        self, reason: "status.Reason.ValueType", message: str, *, purpose: str = "", field: str = "", clause: str = ""
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -76,7 +76,7 @@ class NotFound(CallerError):  # noqa: N818
 
     reason = status.REASON_NOT_FOUND
 
-    def __init__(self, message: str, *, reason: status.Reason | None = None) -> None:
+    def __init__(self, message: str, *, reason: "status.Reason.ValueType | None" = None) -> None:
         super().__init__(message)
         if reason is not None:
             self.reason = reason
@@ -87,7 +87,7 @@ class AlreadyExists(CallerError):  # noqa: N818
 
     reason = status.REASON_ALREADY_EXISTS
 
-    def __init__(self, message: str, *, reason: status.Reason | None = None) -> None:
+    def __init__(self, message: str, *, reason: "status.Reason.ValueType | None" = None) -> None:
         super().__init__(message)
         if reason is not None:
             self.reason = reason
@@ -102,7 +102,7 @@ class Conflict(CallerError):  # noqa: N818
 class FailedPrecondition(CallerError):  # noqa: N818
     """Something else must be done first."""
 
-    def __init__(self, reason: status.Reason, message: str) -> None:
+    def __init__(self, reason: "status.Reason.ValueType", message: str) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -35,9 +35,7 @@ def new_epoch_secret() -> Secret:
 
 def epoch_id(secret: Secret, vault_id: bytes, audience: str) -> EpochId:
     """HMAC-SHA256 commitment of E to vault and audience, 32 bytes."""
-    return EpochId(
-        hmac.digest(secret.reveal(), encode("customer-vault/1 epoch-id", vault_id, audience), "sha256")
-    )
+    return EpochId(hmac.digest(secret.reveal(), encode("customer-vault/1 epoch-id", vault_id, audience), "sha256"))
 
 
 def seal_stanza(secret: Secret, vault_id: bytes, audience: str, purpose: str, recipient: Recipient) -> bytes:
@@ -52,9 +50,7 @@ def seal_stanza(secret: Secret, vault_id: bytes, audience: str, purpose: str, re
     return recipient.seal(secret.reveal(), _stanza_info(vault_id, audience, eid, purpose, recipient.fingerprint))
 
 
-def open_stanza(  # noqa: PLR0913 - the parts of the context, each from another source
-    stanza: bytes, vault_id: bytes, audience: str, eid: bytes, purpose: str, key: PurposeKeyPair
-) -> Secret:
+def open_stanza(stanza: bytes, vault_id: bytes, audience: str, eid: bytes, purpose: str, key: PurposeKeyPair) -> Secret:
     """Open E, as section 4 says, and accept it only if it is the one that the epoch id commits to.
 
     Raises:
@@ -70,9 +66,7 @@ def open_stanza(  # noqa: PLR0913 - the parts of the context, each from another 
     # (2) Sealed to this key, for this epoch and purpose.
     secret = Secret(key.open(stanza, _stanza_info(vault_id, audience, eid, purpose, key.fingerprint)))
     # (3) E is whole and is what the epoch id commits to.
-    if len(secret.reveal()) != EPOCH_SECRET_SIZE or not hmac.compare_digest(
-        epoch_id(secret, vault_id, audience), eid
-    ):
+    if len(secret.reveal()) != EPOCH_SECRET_SIZE or not hmac.compare_digest(epoch_id(secret, vault_id, audience), eid):
         raise OpenError("the stanza does not open")
     return secret
 

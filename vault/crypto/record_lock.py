@@ -93,9 +93,7 @@ class Locked:
     wrapped: bytes
 
 
-def lock(  # noqa: PLR0913 - the row's columns
-    key: WrappingKey, record_name: str, version: int, written_at: int, expires_at: int, body: bytes
-) -> Locked:
+def lock(key: WrappingKey, record_name: str, version: int, written_at: int, expires_at: int, body: bytes) -> Locked:
     """Encrypt a serialized StoredRecord under a fresh R and key id, and wrap R."""
     record_key = secrets.token_bytes(RECORD_KEY_SIZE)
     header = Header(record_name, KeyId(secrets.token_bytes(KEY_ID_SIZE)), version, written_at, expires_at)

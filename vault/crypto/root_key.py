@@ -31,12 +31,12 @@ def new_salt() -> bytes:
 
 
 def from_passphrase(passphrase: Secret, salt: bytes) -> Secret:
-    """scrypt (RFC 7914) of a passphrase to 32 bytes."""
+    """Scrypt (RFC 7914) of a passphrase to 32 bytes."""
     return Secret(Scrypt(salt=salt, length=ROOT_KEY_SIZE, **_SCRYPT).derive(passphrase.reveal()))
 
 
 def wrap(root_key: Secret, plaintext: bytes, context: bytes) -> bytes:
-    """nonce (12) || AES-256-GCM-SIV, bound to `context`."""
+    """Nonce (12) || AES-256-GCM-SIV, bound to `context`."""
     nonce = secrets.token_bytes(_NONCE_SIZE)
     return nonce + AESGCMSIV(root_key.reveal()).encrypt(nonce, plaintext, context)
 

@@ -29,9 +29,10 @@ class EpochSealer:
         self._used = 0
         self._step: Step | None = None
 
-    def alive(self, now: float) -> bool:
-        """Whether the epoch may still seal."""
-        return now - self.started < EPOCH_SECONDS and (not self._sequence.exhausted or self._used < ENVELOPES_PER_STEP)
+    def alive(self, now: float, count: int = 1) -> bool:
+        """Whether the epoch may seal `count` more envelopes (fewer than 4,096) at once."""
+        room = not self._sequence.exhausted or self._used + count <= ENVELOPES_PER_STEP
+        return room and now - self.started < EPOCH_SECONDS
 
     def take(self) -> tuple[Step, bool]:
         """The step for one more envelope, and whether it is the step's first. Only while `alive`."""

@@ -1,4 +1,4 @@
-"""The vault key V_n and what is expanded from it: W_n wraps record keys, M_n masks lookup tokens, S_n seals system rows.
+"""The vault key V_n and its three expansions: W_n wraps record keys, M_n masks lookup tokens, S_n seals system rows.
 
 A system row (a purpose's seed, a log's signing key, an epoch, a stanza) is sealed with its kind, name, version and n
 in the aad: it cannot be moved to another row, kind or deployment, and nobody without the vault key can write one.

@@ -6,16 +6,15 @@ in a box. Everything that must go field by field (sealing, opening, masks, the p
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vault.v1 import options_pb2, records_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from google.protobuf.descriptor import Descriptor, FieldDescriptor
+    from google.protobuf.descriptor import FieldDescriptor
     from google.protobuf.message import Message
 
 
@@ -39,13 +38,7 @@ class ProtectedField:
     plaintext: Plaintext
 
 
-@cache
-def protected_fields(message: "type[Message]") -> "Mapping[str, ProtectedField]":
-    """The protected fields of a record message by name, ascending by number."""
-    return MappingProxyType({f.name: f for f in _of(message.DESCRIPTOR)})
-
-
-def _of(descriptor: "Descriptor") -> list[ProtectedField]:
+def _of(descriptor: Any) -> list[ProtectedField]:  # noqa: ANN401 - two descriptor classes, one duck
     category = descriptor.GetOptions().Extensions[options_pb2.category]
     return [
         ProtectedField(f.number, f.name, f"{category}.{f.name}", _plaintext(f))
@@ -60,7 +53,18 @@ def _plaintext(field: "FieldDescriptor") -> Plaintext:
     return Plaintext.STRING if field.type == field.TYPE_STRING else Plaintext.BYTES
 
 
+_BY_MESSAGE: "Mapping[str, Mapping[str, ProtectedField]]" = MappingProxyType(
+    {
+        d.full_name: MappingProxyType({f.name: f for f in _of(d)})
+        for d in records_pb2.DESCRIPTOR.message_types_by_name.values()
+    }
+)
 ALL_FIELDS: "Mapping[str, ProtectedField]" = MappingProxyType(
-    {f.policy_name: f for d in records_pb2.DESCRIPTOR.message_types_by_name.values() for f in _of(d)}
+    {f.policy_name: f for fields in _BY_MESSAGE.values() for f in fields.values()}
 )
 """Every protected field of every record, by policy name."""
+
+
+def protected_fields(message: "type[Message]") -> "Mapping[str, ProtectedField]":
+    """The protected fields of a record message by name, ascending by number."""
+    return _BY_MESSAGE[message.DESCRIPTOR.full_name]

@@ -86,9 +86,7 @@ def is_pan_like(text: str) -> bool:
                 return True
             continue
         if any(
-            is_pan(run[start : start + size])
-            for size in range(_MIN, _MAX + 1)
-            for start in range(len(run) - size + 1)
+            is_pan(run[start : start + size]) for size in range(_MIN, _MAX + 1) for start in range(len(run) - size + 1)
         ):
             return True
     return False

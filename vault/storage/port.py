@@ -228,6 +228,9 @@ class SystemStore(Protocol):
             AlreadyExists: a row is there and `ignore_existing` is not set; then none was added.
         """
 
+    async def remove_system_rows(self, kind: str, before: str) -> None:
+        """Destroy the rows of a kind whose names sort before `before`, in every version."""
+
 
 class LogStore(Protocol):
     """The log's bytes, as the audit layer needs them."""

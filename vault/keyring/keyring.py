@@ -1,0 +1,91 @@
+"""All live keys of one server process, opened together."""
+
+import secrets
+from collections.abc import Mapping
+
+from vault.crypto.vault_key import RowName
+from vault.domain.audience import Custody, Purpose
+from vault.domain.secret import Secret
+from vault.errors import DataLoss
+from vault.keyring.epochs import Epochs
+from vault.keyring.opening import Opening
+from vault.keyring.purposes import Pinned, PurposeKeys
+from vault.keyring.requests import RequestKeys
+from vault.keyring.root import RootKeyProvider
+from vault.keyring.sealing import Sealing
+from vault.keyring.system_rows import SystemRows
+from vault.keyring.vault_keys import VaultKeys
+from vault.storage.port import SystemStore
+
+_LOOKUP = "lookup-key"
+_LOG = "log-key"
+
+
+class Keyring:
+    """The keys; made by `create`, used after `open`."""
+
+    def __init__(self, vault_keys: VaultKeys, rows: SystemRows, lookup_key: Secret, owner: str) -> None:
+        self.vault_id = vault_keys.vault_id
+        self.vault_keys = vault_keys
+        self.rows = rows
+        self.lookup_key = lookup_key
+        self.epochs = Epochs(rows)
+        self.purposes = PurposeKeys(rows)
+        self.requests = RequestKeys(rows)
+        self.sealing = Sealing(self.vault_id, owner, self.purposes, self.epochs)
+        self.opening = Opening(self.vault_id, self.purposes, self.epochs)
+
+    @classmethod
+    async def create(cls, store: SystemStore, provider: RootKeyProvider, now: int) -> None:
+        """Make the first keys of a deployment: root and vault key version 1, and the lookup key."""
+        await VaultKeys.create_first(store, provider, now)
+        rows = SystemRows(store, await VaultKeys.open(store, provider))
+        await rows.add([(RowName(_LOOKUP, "", 1), secrets.token_bytes(32))])
+
+    @classmethod
+    async def open(
+        cls,
+        store: SystemStore,
+        provider: RootKeyProvider,
+        *,
+        owner: str,
+        custody: Mapping[Purpose, Custody],
+        pinned: Mapping[Purpose, Pinned],
+        now: int,
+    ) -> "Keyring":
+        """Open everything.
+
+        Args:
+            store: the key store.
+            provider: of the root key.
+            owner: under which name the vault publishes its own epochs.
+            custody: who holds each purpose's private key.
+            pinned: the fingerprints that the policy names.
+            now: milliseconds since 1970.
+
+        Raises:
+            ConfigError: the root key or a pinned fingerprint is not the right one.
+            DataLoss: a row of the key store does not open.
+        """
+        vault_keys = await VaultKeys.open(store, provider)
+        rows = SystemRows(store, vault_keys)
+        lookup = await rows.get(_LOOKUP, "")
+        if lookup is None:
+            raise DataLoss("the lookup key is missing from the key store; restore the key store")
+        keyring = cls(vault_keys, rows, Secret(lookup[1]), owner)
+        await keyring.purposes.load(custody, pinned, now)
+        return keyring
+
+    async def log_seed(self, log_id: str) -> tuple[int, Secret]:
+        """(key version, Ed25519 seed) of a log's signing key, made at the first asking."""
+        found = await self.rows.get(_LOG, log_id)
+        if found is None:
+            await self.rows.add([(RowName(_LOG, log_id, 1), secrets.token_bytes(32))], ignore_existing=True)
+            found = await self.rows.get(_LOG, log_id)
+        if found is None:
+            raise DataLoss("the log's signing key is missing from the key store; restore the key store")
+        return found[0], Secret(found[1])
+
+    def close(self) -> None:
+        """Overwrite what can be."""
+        self.sealing.close()
