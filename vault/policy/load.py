@@ -1,0 +1,114 @@
+"""A policy file becomes a `Policy`, or the vault does not start.
+
+(1) `shape` reads the tables, (2) `check` refuses gaps and contradictions, (3) what is left is turned into rules, which
+cannot fail any more. Nothing is defaulted in between: what the policy says is what stands in the file, and its digest
+is that of the file's bytes, so that an auditor can name the very text that was in force.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from vault.domain.audience import Custody, Purpose, audience_of
+from vault.errors import ConfigError
+from vault.policy import shape
+from vault.policy.check import NO_RECOVERY, check
+from vault.policy.model import (
+    EVERYONE,
+    Caller,
+    Condition,
+    FieldRule,
+    KeyRule,
+    MethodRule,
+    Policy,
+    PurposeRule,
+    RoleRule,
+)
+
+DEFAULT: Final = Path(__file__).with_name("default.toml")
+"""The policy that is shipped; it names no caller and no key."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def load(path: Path, *, require_keys: bool = False) -> Policy:
+    """Read a policy file.
+
+    Args:
+        path: the file, TOML in UTF-8.
+        require_keys: refuse if a purpose in custody of its caller pins no key; a server does.
+
+    Raises:
+        ConfigError: the file cannot be read, or is refused: which key, why, and what to do.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), "", "is not UTF-8 text") from None
+    return parse(text, str(path), require_keys=require_keys)
+
+
+def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
+    """Read the text of a policy; `file` is only named in errors. Raises as `load`."""
+    tables = shape.read(text, file)
+    check(tables, file, require_keys=require_keys)
+    return Policy(
+        roles=_frozen({role: RoleRule(role, about) for role, about in tables.roles.items()}),
+        purposes=_frozen({Purpose(name): _purpose(name, table) for name, table in tables.purposes.items()}),
+        fields=_frozen({name: _field(name, table) for name, table in tables.fields.items()}),
+        methods=_frozen(_methods(tables)),
+        callers=_frozen({name: Caller(name, frozenset(table.roles)) for name, table in tables.callers.items()}),
+        keys=_frozen({Purpose(name): _key(table) for name, table in tables.keys.items()}),
+        digest=hashlib.sha256(text.encode()).digest(),
+    )
+
+
+def _purpose(name: str, table: shape.PurposeTable) -> PurposeRule:
+    return PurposeRule(
+        purpose=Purpose(name),
+        custody=Custody(table.custody),
+        roles=frozenset(table.roles),
+        condition=Condition(table.condition or ""),
+        clause=table.clause,
+    )
+
+
+def _field(name: str, table: shape.FieldTable) -> FieldRule:
+    return FieldRule(
+        field=name,
+        audience=audience_of(table.audience),
+        members=frozenset(Purpose(p) for p in table.audience),
+        caller_only=table.caller_only,
+        clause=table.clause,
+    )
+
+
+def _methods(tables: shape.File) -> dict[str, MethodRule]:
+    everyone = frozenset(tables.roles)
+    return {
+        f"{service}.{name}": MethodRule(
+            method=f"{service}.{name}",
+            roles=everyone if EVERYONE in roles else frozenset(roles),
+            clause=table.clause,
+        )
+        for service, table in tables.methods.items()
+        for name, roles in table.methods.items()
+    }
+
+
+def _key(table: shape.KeyTable) -> KeyRule:
+    recovery = table.recovery if table.recovery != NO_RECOVERY else None
+    return KeyRule(
+        current=bytes.fromhex(table.current),
+        next=bytes.fromhex(table.next) if table.next else None,
+        recovery=bytes.fromhex(recovery) if recovery else None,
+    )
+
+
+def _frozen(rules: dict[_K, _V]) -> Mapping[_K, _V]:
+    return MappingProxyType(rules)

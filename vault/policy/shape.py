@@ -1,0 +1,133 @@
+"""What may stand in a policy file: tables, keys and types, before anything is asked about their meaning.
+
+Every table is closed: a key that is not listed here is refused, because a misspelled `caller_only` or `condition`
+that is silently ignored would widen a promise. Types are strict for the same reason: `caller_only = "no"` is an error,
+not a truth.
+
+`read` raises only `ConfigError`. It reports the first error, by the path that leads to it in the file, as
+`fields."payment.card_number".audience[1]`, in words of its own that never repeat what stands there.
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from vault.errors import ConfigError
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+_Sentence = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+
+_WHY: Final = {
+    "missing": "is missing; add it",
+    "extra_forbidden": "is no key of a policy; remove it, or correct its spelling",
+    "string_type": "must be text in quotes",
+    "string_too_short": "is empty; write it",
+    "string_pattern_mismatch": "is blank; write it",
+    "list_type": "must be a list of texts in brackets",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+
+
+class PurposeTable(_Table):
+    """`[purposes.NAME]`."""
+
+    custody: Literal["vault", "caller", "none"]
+    roles: list[str]
+    condition: Literal["consent", "objection", "order", "own_visitor", "aggregates"] | None = None
+    clause: _Sentence
+
+
+class FieldTable(_Table):
+    """`[fields."NAME"]`."""
+
+    audience: list[str]
+    caller_only: bool = False
+    clause: _Sentence
+
+
+class ServiceTable(BaseModel):
+    """`[methods.SERVICE]`: the clause, and a line for each method. Method names are checked later, against the API."""
+
+    model_config = ConfigDict(extra="allow", strict=True, hide_input_in_errors=True, frozen=True)
+    __pydantic_extra__: dict[str, list[str]]
+
+    clause: _Sentence
+
+    @property
+    def methods(self) -> dict[str, list[str]]:
+        """Roles by method."""
+        return self.__pydantic_extra__
+
+
+class CallerTable(_Table):
+    """`[callers."SPIFFE ID"]`."""
+
+    roles: list[str]
+
+
+class KeyTable(_Table):
+    """`[keys.PURPOSE]`: fingerprints in hex."""
+
+    current: str
+    next: str | None = None
+    recovery: str | None = None
+
+
+class File(_Table):
+    """The whole file."""
+
+    roles: dict[str, _Sentence]
+    purposes: dict[str, PurposeTable]
+    fields: dict[str, FieldTable]
+    methods: dict[str, ServiceTable]
+    callers: dict[str, CallerTable] = {}
+    keys: dict[str, KeyTable] = {}
+
+
+def read(text: str, file: str) -> File:
+    """Read TOML into tables.
+
+    Raises:
+        ConfigError: `file` is not TOML, or has a key or a type that a policy does not have.
+    """
+    try:
+        return File.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(file, "", f"is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigError(file, path(*first["loc"]), _why(first["type"], first.get("ctx", {}))) from None
+
+
+def path(*keys: str | int) -> str:
+    """How the file's author would write the way to a key: `fields."payment.card_number".audience[1]`."""
+    out = ""
+    for key in keys:
+        if isinstance(key, int):
+            out += f"[{key}]"
+        else:
+            quoted = key if _BARE.fullmatch(key) else '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            out += f".{quoted}" if out else quoted
+    return out
+
+
+def names(keys: Sequence[str]) -> str:
+    """A few names for an error: `a, b and c`."""
+    *first, last = keys
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _why(kind: str, context: dict[str, Any]) -> str:
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    return _WHY.get(kind, "is not what a policy has here; compare with the policy that is shipped")
