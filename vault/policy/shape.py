@@ -8,6 +8,7 @@ not a truth.
 `fields."payment.card_number".audience[1]`, in words of its own that never repeat what stands there.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -101,9 +102,11 @@ def read(text: str, file: str) -> File:
         ConfigError: `file` is not TOML, or has a key or a type that a policy does not have.
     """
     try:
-        return File.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
         raise ConfigError(file, "", f"is not TOML: {error}") from None
+    try:
+        return File.model_validate(tables)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigError(file, path(*first["loc"]), _why(first["type"], first.get("ctx", {}))) from None
@@ -116,7 +119,7 @@ def path(*keys: str | int) -> str:
         if isinstance(key, int):
             out += f"[{key}]"
         else:
-            quoted = key if _BARE.fullmatch(key) else '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            quoted = key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
             out += f".{quoted}" if out else quoted
     return out
 
