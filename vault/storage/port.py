@@ -70,6 +70,8 @@ class Put:
     key: WrappedKey
     replaces: KeyId | None
     lookups: tuple[Lookup, ...] = ()
+    carry: tuple[str, ...] = ()
+    """Fields whose lookups move over from the replaced key to the new one."""
     retire: WrappedKey | None = None
     """The replaced key, wrapped again as a retired key; takes effect with the next group commit after this one."""
 
@@ -123,11 +125,12 @@ class Work:
 
     `finish` is called inside of the data transaction when the items' results are known, maybe in another thread and
     never concurrently for one log. It returns the serialized log entry, and the response to remember for the
-    request_id (ignored if `request` is None). It must be a pure function, and quick.
+    request_id (ignored if `request` is None); None remembers nothing, so that a failed write can be tried
+    again. It must be a pure function, and quick.
     """
 
     log_id: str
-    finish: Callable[[tuple[Result, ...]], tuple[bytes, bytes]]
+    finish: Callable[[tuple[Result, ...]], tuple[bytes, bytes | None]]
     items: tuple[Item, ...] = ()
     request: SeenRequest | None = None
 
@@ -185,7 +188,9 @@ class RecordStore(Protocol):
     async def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> Sequence[Row]:
         """Rows of an owner whose names start with `prefix`, ascending by name, after the name `after`."""
 
-    async def find(self, field: str, tokens: Sequence[tuple[int, bytes]], after: str, limit: int) -> Sequence[RecordName]:
+    async def find(
+        self, field: str, tokens: Sequence[tuple[int, bytes]], after: str, limit: int
+    ) -> Sequence[RecordName]:
         """Names of records with a live key under one of the (n, token) pairs, ascending by name, after `after`."""
 
     async def seen_request(self, caller: str, request_id: str) -> SeenRequest | None:
@@ -197,9 +202,7 @@ class RecordStore(Protocol):
     async def commit(self, work: Work) -> Committed:
         """Make a call's changes and entry durable, in the order of the module's docstring."""
 
-    async def erase(
-        self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]
-    ) -> Erased:
+    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
         """Erase an owner; `finish(keys, rows)` makes the log entry."""
 
 
@@ -218,7 +221,9 @@ class SystemStore(Protocol):
     async def system_row(self, kind: str, row: str) -> SystemRow | None:
         """The newest version of a system row."""
 
-    async def system_rows(self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31) -> Sequence[SystemRow]:
+    async def system_rows(
+        self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
+    ) -> Sequence[SystemRow]:
         """The newest version of each system row of a kind whose name starts with `prefix`, ascending, after `after`."""
 
     async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
@@ -258,7 +263,18 @@ class LogStore(Protocol):
         """(size, signed note)."""
 
 
-class Storage(RecordStore, SystemStore, LogStore, Protocol):
+class Upkeep(Protocol):
+    """What is run at start-up and every hour."""
+
+    async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
+        """Retire live keys, older than an hour, that no row opens under; how many. It never deletes.
+
+        A crash leaves such keys: new ones whose rows never came, replaced ones not yet retired, those of rows taken
+        out. `retired_form` wraps a key again under the label of retired keys.
+        """
+
+
+class Storage(RecordStore, SystemStore, LogStore, Upkeep, Protocol):
     """A whole driver."""
 
     async def close(self) -> None:

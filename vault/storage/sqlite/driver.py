@@ -1,0 +1,169 @@
+"""The port's methods on SQLite: reads go to the reader, all else to the writer."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vault.crypto.record_lock import KeyId
+from vault.domain.names import Owner, RecordName
+from vault.storage.port import (
+    Committed,
+    Erased,
+    Row,
+    SeenRequest,
+    SystemRow,
+    VaultKeyRow,
+    Work,
+    WrappedKey,
+)
+from vault.storage.sqlite import startup, system
+from vault.storage.sqlite.erase import Erasure
+from vault.storage.sqlite.reader import Reader
+from vault.storage.sqlite.sweep import sweep
+from vault.storage.sqlite.writer import Writer
+
+
+class SqliteStorage:
+    """A vault's two stores in two SQLite files; to be used on the event loop that opened it."""
+
+    def __init__(self, reader: Reader, writer: Writer, lock: startup.Lock) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._lock = lock
+
+    @classmethod
+    async def create(cls, data_path: Path, keys_path: Path, vault_id: bytes) -> None:
+        """Make both files, for this user only.
+
+        Raises:
+            ConfigError: one is there already, or cannot be made.
+        """
+        await asyncio.to_thread(startup.create, data_path, keys_path, vault_id)
+
+    @classmethod
+    async def open(cls, data_path: Path, keys_path: Path, *, fatal: Callable[[str], None]) -> "SqliteStorage":
+        """Open both files; `fatal` is called on the event loop if the process can no longer trust its disk.
+
+        Raises:
+            ConfigError: a file is missing, readable by others, in use, damaged or older than the other.
+        """
+        startup.check_files(data_path, keys_path)
+        lock = startup.Lock(keys_path)
+        writer = Writer(fatal)
+        try:
+            await writer.start(lambda: startup.open_stores(data_path, keys_path))
+            reader = Reader(data_path, keys_path)
+        except BaseException:
+            writer.stop()
+            await writer.stopped()
+            lock.release()
+            raise
+        return cls(reader, writer, lock)
+
+    async def close(self) -> None:
+        """Finish what is queued, checkpoint and close."""
+        self._writer.stop()
+        self._reader.close()  # before the writer's: the last to close takes the WAL away, if it may write
+        await self._writer.stopped()
+        self._lock.release()
+
+    @property
+    def _read(self) -> Reader:
+        self._writer.check()
+        return self._reader
+
+    # RecordStore
+
+    async def fetch(self, names: Sequence[RecordName]) -> Mapping[RecordName, Row]:
+        """See the port."""
+        return self._read.fetch(names)
+
+    async def fetch_keys(self, rows: Sequence[Row]) -> Mapping[KeyId, WrappedKey]:
+        """See the port."""
+        return self._read.fetch_keys(rows)
+
+    async def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> Sequence[Row]:
+        """See the port."""
+        return self._read.list_rows(owner, prefix, after, limit)
+
+    async def find(
+        self, field: str, tokens: Sequence[tuple[int, bytes]], after: str, limit: int
+    ) -> Sequence[RecordName]:
+        """See the port."""
+        return self._read.find(field, tokens, after, limit)
+
+    async def seen_request(self, caller: str, request_id: str) -> SeenRequest | None:
+        """See the port."""
+        return self._read.seen_request(caller, request_id)
+
+    async def erased(self, owner: Owner) -> bool:
+        """See the port."""
+        return self._read.erased(owner)
+
+    async def commit(self, work: Work) -> Committed:
+        """See the port."""
+        return await self._writer.commit(work)
+
+    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
+        """See the port."""
+        return await self._writer.run(Erasure(owner, erased_at, log_id, finish).run)
+
+    # SystemStore
+
+    async def vault_id(self) -> bytes:
+        """See the port."""
+        return self._read.vault_id()
+
+    async def vault_keys(self) -> Sequence[VaultKeyRow]:
+        """See the port."""
+        return self._read.vault_keys()
+
+    async def add_vault_key(self, row: VaultKeyRow) -> None:
+        """See the port."""
+        await self._writer.run(system.add_vault_key(row))
+
+    async def system_row(self, kind: str, row: str) -> SystemRow | None:
+        """See the port."""
+        return self._read.system_row(kind, row)
+
+    async def system_rows(
+        self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
+    ) -> Sequence[SystemRow]:
+        """See the port."""
+        return self._read.system_rows(kind, prefix, after, limit)
+
+    async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
+        """See the port."""
+        return await self._writer.run(system.add_system_rows(rows, ignore_existing=ignore_existing))
+
+    # LogStore
+
+    async def acquire_log(self, log_id: str, holder: str, now: int, lease_ms: int) -> bool:
+        """See the port."""
+        return await self._writer.run(system.acquire_log(log_id, holder, now, lease_ms))
+
+    async def log_ids(self) -> Sequence[str]:
+        """See the port."""
+        return self._read.log_ids()
+
+    async def log_size(self, log_id: str) -> int:
+        """See the port."""
+        return self._read.log_size(log_id)
+
+    async def log_entries(self, log_id: str, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """See the port."""
+        return self._read.log_entries(log_id, start, limit)
+
+    async def add_checkpoint(self, log_id: str, size: int, note: str) -> None:
+        """See the port."""
+        await self._writer.run(system.add_checkpoint(log_id, size, note))
+
+    async def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
+        """See the port."""
+        return self._read.newest_checkpoint(log_id)
+
+    # Upkeep
+
+    async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
+        """See the port."""
+        return await sweep(self._read, self._writer, now, retired_form)

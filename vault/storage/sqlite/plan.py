@@ -1,0 +1,128 @@
+"""What a group does, decided from values before anything is written.
+
+The writer reads the facts that a group depends on in one query per table, inside of the transactions that will write.
+As nobody else writes, the outcome of every item follows from those facts and from the items before it, so it is
+decided here, without I/O, and the database is only told the net result: no row is written to be rolled back, no
+failed item leaves a key behind, and a work that fails takes nothing of the others with it.
+"""
+
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from vault.crypto.record_lock import KeyId
+from vault.domain.names import Owner, RecordName
+from vault.storage.port import Committed, Item, Put, Remove, Result, Row, SeenRequest, Work, WrappedKey
+
+NO_INDEX = -1
+"""The log_index of a replay: no entry was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stores held before the group."""
+
+    key_ids: Mapping[RecordName, KeyId]
+    """The key id of each named row that exists."""
+    seen: Mapping[tuple[str, str], SeenRequest]
+    erased: Collection[Owner]
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A replaced key, wrapped again, and when it was replaced (milliseconds)."""
+
+    key: WrappedKey
+    retired_at: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What items do to the stores; those of one item, one work, or a whole group."""
+
+    rows: dict[RecordName, Row | None] = field(default_factory=dict)
+    """The last state of each row touched; None if it is out."""
+    puts: list[Put] = field(default_factory=list)
+    removes: list[Remove] = field(default_factory=list)
+
+    def add(self, later: "Changes") -> None:
+        """Let other changes follow these."""
+        self.rows |= later.rows
+        self.puts += later.puts
+        self.removes += later.removes
+
+    def retirements(self) -> list[Retirement]:
+        """The keys that were replaced."""
+        return [Retirement(put.retire, put.row.written_at) for put in self.puts if put.retire is not None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """The net result of a group, and each work's outcome in order."""
+
+    facts: Facts
+    log_sizes: MutableMapping[str, int]
+    """Entries of each log, these included."""
+    outcomes: list[Committed | Exception] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
+    entries: list[tuple[str, int, bytes]] = field(default_factory=list)
+    requests: dict[tuple[str, str], SeenRequest] = field(default_factory=dict)
+    destroying: list[bool] = field(default_factory=list)
+    """For each work, whether it takes rows out: it is answered after their keys are gone."""
+
+    def take(self, work: Work) -> None:
+        """Decide one work after those before it."""
+        changes = Changes()
+        outcome = self._decide(work, changes)
+        self.outcomes.append(outcome)
+        self.destroying.append(isinstance(outcome, Committed) and bool(changes.removes))
+
+    def _decide(self, work: Work, changes: Changes) -> Committed | Exception:
+        if work.request is not None:
+            used = (work.request.caller, work.request.request_id)
+            seen = self.requests.get(used) or self.facts.seen.get(used)
+            if seen is not None:
+                return Committed((), NO_INDEX, seen)
+        results = tuple(self._decide_item(item, changes) for item in work.items)
+        try:
+            entry, response = work.finish(results)
+        except Exception as error:  # noqa: BLE001 - it is this work's, and goes to its caller
+            return error
+        index = self.log_sizes.get(work.log_id, 0)
+        self.log_sizes[work.log_id] = index + 1
+        self.entries.append((work.log_id, index, entry))
+        self.changes.add(changes)
+        if work.request is not None and response is not None:
+            self.requests[used] = replace(work.request, response=response)
+        return Committed(results, index)
+
+    def _decide_item(self, item: Item, before: Changes) -> Result:
+        """Take an item into `before` if all of it can be done."""
+        if item.owner in self.facts.erased or any(put.row.owner in self.facts.erased for put in item.puts):
+            return Result.ERASED
+        after = Changes()
+        for put in item.puts:
+            key_id = self._key_id(put.row.record_name, before, after)
+            if key_id != put.replaces:
+                return Result.EXISTS if put.replaces is None else Result.CHANGED
+            after.add(Changes({put.row.record_name: put.row}, [put]))
+        for remove in item.removes:
+            if self._key_id(remove.record_name, before, after) != remove.key_id:
+                return Result.CHANGED
+            after.add(Changes({remove.record_name: None}, [], [remove]))
+        before.add(after)
+        return Result.DONE
+
+    def _key_id(self, name: RecordName, *layers: Changes) -> KeyId | None:
+        for layer in (*reversed(layers), self.changes):
+            if name in layer.rows:
+                row = layer.rows[name]
+                return row.key_id if row else None
+        return self.facts.key_ids.get(name)
+
+
+def decide(works: Sequence[Work], facts: Facts, log_sizes: Mapping[str, int]) -> Plan:
+    """Decide a group; `log_sizes` are the durable sizes before it."""
+    plan = Plan(facts, dict(log_sizes))
+    for work in works:
+        plan.take(work)
+    return plan

@@ -1,0 +1,148 @@
+"""Reads, on the event loop's thread: a few rows take some ten microseconds, a hand-over to a thread takes more.
+
+Each query is read to its end at once (`fetchall`), so no statement stays open between two steps of the loop: an open
+one would hold old pages in the WAL, deleted keys among them.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vault.crypto.record_lock import KeyId
+from vault.domain.names import Owner, RecordName, owner_of
+from vault.storage.engine import sqlite3
+from vault.storage.port import Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
+from vault.storage.sqlite import failures, rows
+from vault.storage.sqlite.connection import connect
+from vault.storage.sqlite.group import SEEN
+from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
+
+_ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
+_KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM record_keys"
+_FIND = """SELECT DISTINCT record_name FROM lookups JOIN record_keys USING (owner, record_name, key_id)
+    WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
+    ORDER BY record_name LIMIT ?"""
+_END = "\U0010ffff"
+"""After every name that starts with what stands before it."""
+
+
+class Reader:
+    """Two read-only connections, for one thread."""
+
+    def __init__(self, data_path: Path, keys_path: Path) -> None:
+        self._data = connect(data_path, read_only=True, secret=False)
+        self._keys = connect(keys_path, read_only=True, secret=True)
+
+    def close(self) -> None:
+        """Close both."""
+        self._data.close()
+        self._keys.close()
+
+    def fetch(self, names: Sequence[RecordName]) -> dict[RecordName, Row]:
+        """The rows that exist."""
+        sql = f"{_ROW} WHERE (owner, record_name) IN ({{values}})"
+        found = _reading(lambda: rows.select(self._data, sql, [(owner_of(name), name) for name in names]))
+        return {row.record_name: row for row in map(_row, found)}
+
+    def fetch_keys(self, records: Sequence[Row]) -> dict[KeyId, WrappedKey]:
+        """Their live keys."""
+        sql = f"{_KEY} WHERE (owner, record_name, key_id) IN ({{values}}) AND retired_at = 0"
+        wanted = [(row.owner, row.record_name, row.key_id) for row in records]
+        found = _reading(lambda: rows.select(self._keys, sql, wanted))
+        return {key[2]: WrappedKey(*key) for key in found}
+
+    def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> list[Row]:
+        """Rows of an owner by prefix, paged."""
+        sql = f"{_ROW} WHERE owner = ? AND record_name >= ? AND record_name < ? AND record_name > ?"
+        sql += " ORDER BY record_name LIMIT ?"
+        return [_row(row) for row in self._all(self._data, sql, owner, prefix, prefix + _END, after, limit)]
+
+    def find(self, field: str, tokens: Sequence[tuple[int, bytes]], after: str, limit: int) -> list[RecordName]:
+        """Names of records found by a token."""
+        if not tokens:
+            return []
+        sql = _FIND.format(values=rows.values(len(tokens), 2))
+        pairs = [value for n, token in tokens for value in (token, n)]
+        return [RecordName(name) for (name,) in self._all(self._keys, sql, field, *pairs, after, limit)]
+
+    def seen_request(self, caller: str, request_id: str) -> SeenRequest | None:
+        """A caller's request_id, if used."""
+        found = _reading(lambda: rows.select(self._data, SEEN, [(caller, request_id)]))
+        return SeenRequest(*found[0]) if found else None
+
+    def erased(self, owner: Owner) -> bool:
+        """Whether either store has the tombstone."""
+        sql = "SELECT 1 FROM tombstones WHERE owner = ?"
+        return bool(self._all(self._keys, sql, owner) or self._all(self._data, sql, owner))
+
+    def vault_id(self) -> bytes:
+        """16 bytes."""
+        vault_id: bytes = self._all(self._data, "SELECT vault_id FROM meta")[0][0]
+        return vault_id
+
+    def vault_keys(self) -> list[VaultKeyRow]:
+        """All versions, ascending."""
+        sql = "SELECT n, state, created_at, wrapped FROM vault_keys ORDER BY n"
+        return [VaultKeyRow(*row) for row in self._all(self._keys, sql)]
+
+    def system_rows(self, kind: str, prefix: str, after: str, limit: int) -> list[SystemRow]:
+        """The newest version of each, by prefix, paged."""
+        # SQLite takes the other columns of a group from the row that has the maximum.
+        sql = """SELECT kind, row, max(version), n, sealed FROM system_rows
+            WHERE kind = ? AND row >= ? AND row < ? AND row > ? GROUP BY row ORDER BY row LIMIT ?"""
+        return [SystemRow(*row) for row in self._all(self._keys, sql, kind, prefix, prefix + _END, after, limit)]
+
+    def system_row(self, kind: str, row: str) -> SystemRow | None:
+        """The newest version of one."""
+        sql = """SELECT kind, row, version, n, sealed FROM system_rows
+            WHERE kind = ? AND row = ? ORDER BY version DESC LIMIT 1"""
+        found = self._all(self._keys, sql, kind, row)
+        return SystemRow(*found[0]) if found else None
+
+    def log_ids(self) -> list[str]:
+        """All logs, ascending."""
+        return [log for (log,) in self._all(self._data, LOG_IDS)]
+
+    def log_size(self, log_id: str) -> int:
+        """Durable entries."""
+        size: int = self._all(self._data, LOG_SIZE, log_id)[0][0]
+        return size
+
+    def log_entries(self, log_id: str, start: int, limit: int) -> list[tuple[int, bytes]]:
+        """(index, entry), ascending."""
+        sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? ORDER BY idx LIMIT ?"
+        return self._all(self._data, sql, log_id, start, limit)
+
+    def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
+        """(size, note)."""
+        sql = "SELECT size, note FROM checkpoints WHERE log_id = ? ORDER BY size DESC LIMIT 1"
+        found = self._all(self._data, sql, log_id)
+        return found[0] if found else None
+
+    def live_keys(self, after: tuple[str, str, bytes], created_before: int, limit: int) -> list[WrappedKey]:
+        """Live keys in key order, for the sweep."""
+        sql = f"""{_KEY} WHERE (owner, record_name, key_id) > (?, ?, ?) AND retired_at = 0 AND created_at < ?
+            ORDER BY owner, record_name, key_id LIMIT ?"""
+        return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, created_before, limit)]
+
+    def _all(self, store: sqlite3.Connection, sql: str, *values: rows.Value) -> list[Any]:
+        return _reading(lambda: store.execute(sql, values).fetchall())
+
+
+def _reading(query: Callable[[], list[Any]]) -> list[Any]:
+    try:
+        return query()
+    except Exception as error:  # noqa: BLE001 - a driver's text may quote a value
+        raise failures.while_reading(error) from None
+
+
+def _row(columns: tuple[Any, ...]) -> Row:
+    """A row as stored; one whose columns changed their types opens under no key, whoever tries."""
+    _, _, key_id, version, written_at, expires_at, stored = columns
+    if (
+        isinstance(key_id, bytes)
+        and isinstance(stored, bytes)
+        and all(isinstance(number, int) for number in (version, written_at, expires_at))
+    ):
+        return Row(*columns)
+    return Row(columns[0], columns[1], KeyId(b""), 0, 0, 0, b"")

@@ -1,0 +1,120 @@
+"""The tables of both files, as migrations of sqlite-utils.
+
+Every growing table is keyed first by owner, the log by log_id. `records` is an ordinary table with an index: its rows
+are large, and a WITHOUT ROWID table would hold whole rows in its inner pages (measured: a third slower to read, and
+deeper). The key store's rows are small, so there the key is the table.
+
+`record_keys` has record_name in its key, before key_id: a deletion destroys the live and the retired keys of a record,
+and finds them by prefix even where one owner has very many records.
+
+A migration, once released, is never changed: a new one is added below it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from vault.errors import ConfigError
+from vault.storage.engine import sqlite3
+from vault.storage.sqlite.connection import transaction
+
+data_migrations = Migrations("vault.data")
+keys_migrations = Migrations("vault.keys")
+
+_DATA_1 = (
+    """CREATE TABLE meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        vault_id BLOB NOT NULL,
+        depends_on INTEGER NOT NULL  -- the key store's sequence number that the newest commit here relies on
+    ) STRICT""",
+    """CREATE TABLE records (
+        owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, version INTEGER NOT NULL,
+        written_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, stored BLOB NOT NULL,
+        PRIMARY KEY (owner, record_name)
+    ) STRICT""",
+    """CREATE TABLE log_entries (
+        log_id TEXT NOT NULL, idx INTEGER NOT NULL, entry BLOB NOT NULL,
+        PRIMARY KEY (log_id, idx)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE checkpoints (
+        log_id TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL,
+        PRIMARY KEY (log_id, size)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE log_leases (
+        log_id TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE requests (
+        caller TEXT NOT NULL, request_id TEXT NOT NULL, fingerprint BLOB NOT NULL, seen_at INTEGER NOT NULL,
+        response BLOB NOT NULL,
+        PRIMARY KEY (caller, request_id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX requests_by_age ON requests (seen_at)",
+    """CREATE TABLE tombstones (  -- a copy: the key store's count
+        owner TEXT PRIMARY KEY, erased_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+_KEYS_1 = (
+    """CREATE TABLE meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        vault_id BLOB NOT NULL,
+        sequence INTEGER NOT NULL  -- how many commits this store has seen
+    ) STRICT""",
+    """CREATE TABLE record_keys (
+        owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, n INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, retired_at INTEGER NOT NULL DEFAULT 0, wrapped BLOB NOT NULL,
+        PRIMARY KEY (owner, record_name, key_id)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE lookups (
+        owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, field TEXT NOT NULL, n INTEGER NOT NULL,
+        token BLOB NOT NULL,
+        PRIMARY KEY (owner, record_name, key_id, field, n, token)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX lookups_by_token ON lookups (field, token, n, record_name)",
+    """CREATE TABLE system_rows (
+        kind TEXT NOT NULL, row TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, sealed BLOB NOT NULL,
+        PRIMARY KEY (kind, row, version)
+    ) STRICT""",
+    """CREATE TABLE vault_keys (
+        n INTEGER PRIMARY KEY, state TEXT NOT NULL, created_at INTEGER NOT NULL, wrapped BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE tombstones (
+        owner TEXT PRIMARY KEY, erased_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE log_sizes (  -- durable entries per log when this store last committed: finds restored data
+        log_id TEXT PRIMARY KEY, size INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+@data_migrations()
+def data_1(db: Database) -> None:
+    """The first tables of vault.db."""
+    _execute(db, _DATA_1)
+
+
+@keys_migrations()
+def keys_1(db: Database) -> None:
+    """The first tables of keys.db."""
+    _execute(db, _KEYS_1)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Migrations, path: Path) -> None:
+    """Bring a file to the newest schema; a second starter waits and finds it done.
+
+    Raises:
+        ConfigError: the file was made by a newer release.
+    """
+    known = {migration.name for migration in migrations.pending(Database(memory=True, execute_plugins=False))}
+    db = Database(connection, recursive_triggers=False, execute_plugins=False)
+    with transaction(connection):
+        if any(applied.name not in known for applied in migrations.applied(db)):
+            raise ConfigError(str(path), "", "was made by a newer release of customer-vault: install that one")
+        migrations.apply(db)
+
+
+def _execute(db: Database, statements: Iterable[str]) -> None:
+    for statement in statements:
+        db.execute(statement)

@@ -1,0 +1,140 @@
+"""Making and opening the files: one process, two files that belong together, nothing left half done.
+
+Before anything is served:
+
+    1. the SQLite is new enough; the key store is private; no other process has the vault open
+    2. both schemas are brought up to date
+    3. both files are of one vault, and neither is behind what the other has seen (a restored backup)
+    4. the WALs are emptied into the files: what a failed fsync left in the page cache only is written again
+    5. erasures that a crash cut short are finished
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from vault.errors import ConfigError
+from vault.storage import engine
+from vault.storage.engine import sqlite3
+from vault.storage.sqlite.connection import check_file, connect, make_file, sync_folder, transaction, truncate
+from vault.storage.sqlite.erase import finish_erasures
+from vault.storage.sqlite.failures import Fatal, while_writing
+from vault.storage.sqlite.schema import data_migrations, keys_migrations, migrate
+from vault.storage.sqlite.stores import Stores
+
+VAULT_ID_SIZE = 16
+LOG_IDS = """WITH RECURSIVE logs (id) AS (
+        SELECT min(log_id) FROM log_entries
+        UNION ALL SELECT (SELECT min(log_id) FROM log_entries WHERE log_id > logs.id) FROM logs WHERE id IS NOT NULL
+    ) SELECT id FROM logs WHERE id IS NOT NULL ORDER BY id"""
+"""The logs, by one step down the index each: DISTINCT would read every entry."""
+LOG_SIZE = "SELECT coalesce(max(idx) + 1, 0) FROM log_entries WHERE log_id = ?"
+
+
+def create(data_path: Path, keys_path: Path, vault_id: bytes) -> None:
+    """Make both files of a new vault; on any error, neither stays.
+
+    Raises:
+        ConfigError: one exists already, or a folder cannot be written.
+    """
+    engine.require()
+    made: list[Path] = []
+    try:
+        for path, migrations, insert in (
+            (data_path, data_migrations, "INSERT INTO meta (one, vault_id, depends_on) VALUES (1, ?, 0)"),
+            (keys_path, keys_migrations, "INSERT INTO meta (one, vault_id, sequence) VALUES (1, ?, 0)"),
+        ):
+            make_file(path)
+            made.append(path)
+            connection = connect(path, read_only=False, secret=path == keys_path)
+            try:
+                migrate(connection, migrations, path)
+                with transaction(connection):
+                    connection.execute(insert, (vault_id,))
+            finally:
+                connection.close()
+            sync_folder(path)
+    except BaseException as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if isinstance(error, (sqlite3.Error, OSError)):
+            raise ConfigError(str(made[-1]), "", "cannot be written") from None
+        raise
+
+
+class Lock:
+    """One process per vault: a lock on a file beside the key store, gone with the process that holds it."""
+
+    def __init__(self, keys_path: Path) -> None:
+        path = keys_path.with_name(keys_path.name + ".lock")
+        self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise ConfigError(str(keys_path), "", "another process has this vault open: stop it first") from None
+
+    def release(self) -> None:
+        """Let another process have the vault."""
+        os.close(self._file)
+
+
+def open_stores(data_path: Path, keys_path: Path) -> Stores:
+    """Open both files for writing, in the calling thread, and bring them to a state that can be served.
+
+    Raises:
+        ConfigError: says which file, and what to do.
+    """
+    connections: list[sqlite3.Connection] = []
+    try:
+        for path, migrations in ((data_path, data_migrations), (keys_path, keys_migrations)):
+            connections.append(connect(path, read_only=False, secret=path == keys_path))
+            migrate(connections[-1], migrations, path)
+        stores = _stores(data_path, keys_path, *connections)
+        truncate(stores.data)
+        truncate(stores.keys)
+        finish_erasures(stores)
+    except BaseException as error:
+        for connection in connections:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise _cannot_open(connections, error, data_path, keys_path) from None
+        raise
+    return stores
+
+
+def check_files(data_path: Path, keys_path: Path) -> None:
+    """What can be checked before a file is opened (step 1)."""
+    engine.require()
+    check_file(data_path, private=False)
+    check_file(keys_path, private=True)
+
+
+def _stores(data_path: Path, keys_path: Path, data: sqlite3.Connection, keys: sqlite3.Connection) -> Stores:
+    """Step 3: refuse two files that do not belong together."""
+    try:
+        vault_id, depends_on = data.execute("SELECT vault_id, depends_on FROM meta").fetchone()
+        same_id, sequence = keys.execute("SELECT vault_id, sequence FROM meta").fetchone()
+    except TypeError:
+        raise ConfigError(str(data_path), "", "has no vault in it: run init") from None
+    if vault_id != same_id:
+        raise ConfigError(str(keys_path), "", f"is of another vault than {data_path}")
+    if depends_on > sequence:
+        raise _behind(keys_path, data_path)
+    sizes = {log: data.execute(LOG_SIZE, (log,)).fetchone()[0] for (log,) in data.execute(LOG_IDS).fetchall()}
+    noted = dict(keys.execute("SELECT log_id, size FROM log_sizes").fetchall())
+    if any(size > sizes.get(log, 0) for log, size in noted.items()):
+        raise _behind(data_path, keys_path)
+    return Stores(data, keys, sequence, depends_on, sizes, noted)
+
+
+def _behind(old: Path, new: Path) -> ConfigError:
+    why = f"is older than {new}, so one of them was put back from a backup: run `customer-vault restore`"
+    return ConfigError(str(old), "", why)
+
+
+def _cannot_open(opened: list[sqlite3.Connection], error: sqlite3.Error, data: Path, keys: Path) -> ConfigError:
+    path = keys if len(opened) > 1 else data
+    verdict = while_writing(error)
+    why = "disk I/O error" if isinstance(verdict, Fatal) else str(verdict)
+    return ConfigError(str(path), "", why)

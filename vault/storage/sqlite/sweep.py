@@ -1,0 +1,44 @@
+"""The sweep: live keys that no row opens under are retired. It never deletes.
+
+A crash leaves such keys: new ones whose data transaction never came, replaced ones that were not yet retired, keys of
+rows already taken out. They may be wrong to miss (a replaced value stays readable to who has an old row), never wrong
+to keep, so the sweep only retires; the purge looks again before it ends a key. Keys younger than an hour are left
+alone: their write may be under way.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from vault.storage.port import WrappedKey
+from vault.storage.sqlite.owed import retire_keys
+from vault.storage.sqlite.plan import Retirement
+from vault.storage.sqlite.reader import Reader
+from vault.storage.sqlite.stores import Stores
+from vault.storage.sqlite.writer import Writer
+
+YOUNG_MS = 3_600_000
+AT_ONCE = 200
+"""Keys per slice: well under a millisecond of the event loop."""
+
+
+async def sweep(reader: Reader, writer: Writer, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
+    """Retire what is stale; how many keys were. `retired_form` wraps a key again under the other label."""
+    retired = 0
+    after = ("", "", b"")
+    while keys := reader.live_keys(after, now - YOUNG_MS, AT_ONCE):
+        after = (keys[-1].owner, keys[-1].record_name, keys[-1].key_id)
+        rows = reader.fetch([key.record_name for key in keys])
+        stale = [key for key in keys if (row := rows.get(key.record_name)) is None or row.key_id != key.key_id]
+        if stale:
+            retired += await writer.run(_retire([Retirement(retired_form(key), now) for key in stale]))
+        await asyncio.sleep(0)
+    return retired
+
+
+def _retire(stale: list[Retirement]) -> Callable[[Stores], int]:
+    def job(stores: Stores) -> int:
+        with stores.key_transaction() as keys:
+            stores.destroyed = True
+            return retire_keys(keys, stale)
+
+    return job

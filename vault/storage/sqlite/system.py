@@ -1,0 +1,69 @@
+"""Jobs of the writer that are small and rare: system rows, vault keys, leases, checkpoints.
+
+Each function makes a job: a function of the stores that the writer's thread runs in its turn.
+"""
+
+from collections.abc import Callable, Sequence
+
+from vault.errors import AlreadyExists
+from vault.storage.engine import sqlite3
+from vault.storage.port import SystemRow, VaultKeyRow
+from vault.storage.sqlite import rows
+from vault.storage.sqlite.stores import Stores
+
+_SYSTEM_ROWS = "INSERT INTO system_rows (kind, row, version, n, sealed) {values}"
+_LEASE = """INSERT INTO log_leases (log_id, holder, expires_at) VALUES (?, ?, ?)
+    ON CONFLICT (log_id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+    WHERE holder = excluded.holder OR expires_at <= ?"""
+_CHECKPOINT = """INSERT INTO checkpoints (log_id, size, note) VALUES (?, ?, ?)
+    ON CONFLICT (log_id, size) DO UPDATE SET note = excluded.note"""
+
+
+def add_system_rows(new: Sequence[SystemRow], *, ignore_existing: bool) -> Callable[[Stores], int]:
+    """Insert rows; how many were new."""
+    sql = _SYSTEM_ROWS + " ON CONFLICT (kind, row, version) DO NOTHING" if ignore_existing else _SYSTEM_ROWS
+
+    def job(stores: Stores) -> int:
+        try:
+            with stores.key_transaction() as keys:
+                return rows.execute(keys, sql, [(r.kind, r.row, r.version, r.n, r.sealed) for r in new])
+        except sqlite3.IntegrityError:
+            raise AlreadyExists("a row of this version is there already") from None
+
+    return job
+
+
+def add_vault_key(row: VaultKeyRow) -> Callable[[Stores], None]:
+    """Insert a version of the vault key."""
+
+    def job(stores: Stores) -> None:
+        try:
+            with stores.key_transaction() as keys:
+                values = (row.n, row.state, row.created_at, row.wrapped)
+                keys.execute("INSERT INTO vault_keys (n, state, created_at, wrapped) VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            raise AlreadyExists("a row of this version is there already") from None
+
+    return job
+
+
+def acquire_log(log_id: str, holder: str, now: int, lease_ms: int) -> Callable[[Stores], bool]:
+    """Take or renew a log's lease."""
+
+    def job(stores: Stores) -> bool:
+        with stores.data_transaction() as data:
+            return bool(data.execute(_LEASE, (log_id, holder, now + lease_ms, now)).rowcount)
+
+    return job
+
+
+def add_checkpoint(log_id: str, size: int, note: str) -> Callable[[Stores], None]:
+    """Keep a checkpoint; then a key-store commit notes the sizes of all logs, as every one does."""
+
+    def job(stores: Stores) -> None:
+        with stores.data_transaction() as data:
+            data.execute(_CHECKPOINT, (log_id, size, note))
+        with stores.key_transaction():
+            pass
+
+    return job
