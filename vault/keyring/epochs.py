@@ -5,7 +5,7 @@ Rows are insert-only. An epoch's rows and stanzas are written in one transaction
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vault.crypto.epoch import EpochId
 from vault.crypto.hpke import Fingerprint
@@ -26,6 +26,12 @@ class Epoch:
     owner: str
     """SPIFFE ID of who seals under it; only the owner may write envelopes of it."""
     published_at: int
+    members: frozenset[str] = field(init=False)
+    """The purposes of the audience."""
+
+    def __post_init__(self) -> None:
+        """Take the audience apart once."""
+        object.__setattr__(self, "members", frozenset(self.audience.split("+")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,18 @@
+"""One call: who asks, for which method, when. The time is read once, at the edge."""
+
+from dataclasses import dataclass
+
+from vault.policy.model import Caller
+
+
+@dataclass(slots=True)
+class Call:
+    """What every use case is given beside the request."""
+
+    caller: Caller
+    method: str
+    """`ContactService.GetContact`, which is also the action in the log."""
+    now: int
+    """Milliseconds since 1970."""
+    logged: bool = False
+    """Whether the call's entry is in the log; what fails before gets one at the end."""

@@ -1,0 +1,190 @@
+"""CustomerService: the data subjects.
+
+The customer record holds the facts on which decisions rest. It is a record like any other, under its own lock, so a
+customer whose facts do not open is nobody's to read.
+"""
+
+from collections.abc import Sequence
+
+from vault.domain import names
+from vault.domain.names import CustomerId
+from vault.errors import CallerError, InvalidArgument, NotFound
+from vault.policy.decide import DENIED
+from vault.service.call import Call
+from vault.service.drafts import Draft, card_draft, contact_draft
+from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
+from vault.service.opening import Opened, customer_facts
+from vault.service.outcomes import item_status, refused
+from vault.service.parts import Parts
+from vault.service.writing import Change
+from vault.storage.port import Item, Result
+from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
+from vault.store.v1.record_pb2 import CustomerFacts
+from vault.v1 import customer_service_pb2 as v1
+from vault.v1 import records_pb2 as records
+from vault.v1 import status_pb2 as status
+
+# GDPR-relevant promise: a vault key version lives 30 days; with it dies what old key-store copies could open.
+HORIZON_MS = 30 * 24 * 3600 * 1000
+
+
+class Plan:
+    """One customer to be created: checked, not yet sealed."""
+
+    __slots__ = ("customer", "drafts", "subject")
+
+    def __init__(self, customer: CustomerId, drafts: list[Draft]) -> None:
+        self.customer = customer
+        self.drafts = drafts
+        self.subject = new_subject()
+
+
+class Customers:
+    """Creates, shows and erases customers."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def create_customer(self, call: Call, request: v1.CreateCustomerRequest) -> v1.CreateCustomerResponse:
+        """Create one customer in one transaction."""
+        repeatable, seen = await self._parts.writer.repeat(call, request, request.request_id, list(request.cards))
+        if seen is not None:
+            return v1.CreateCustomerResponse.FromString(seen)
+        plan = await self._plan(call, request, "")
+        await self._parts.writer.prepare(plan.drafts, call.now)
+        change, response = self._change(call, plan)
+        results, replay = await self._parts.journal.commit(
+            call,
+            [change],
+            lambda results: response if results[0] is Result.DONE else None,
+            fields_changed=_changed([plan]),
+            repeatable=repeatable,
+        )
+        if replay is not None:
+            return v1.CreateCustomerResponse.FromString(replay)
+        if results[0] is not Result.DONE:
+            raise refused(results[0])
+        return response
+
+    async def batch_create_customers(
+        self, call: Call, request: v1.BatchCreateCustomersRequest
+    ) -> v1.BatchCreateCustomersResponse:
+        """Create many; what is wrong with one item does not touch the others."""
+        cards = [card for item in request.requests for card in item.cards]
+        repeatable, seen = await self._parts.writer.repeat(call, request, request.request_id, cards)
+        if seen is not None:
+            return v1.BatchCreateCustomersResponse.FromString(seen)
+        plans: list[Plan | CallerError] = []
+        for at, item in enumerate(request.requests):
+            try:
+                plans.append(await self._plan(call, item, f"requests[{at}]."))
+            except CallerError as error:
+                plans.append(error)
+        good = [plan for plan in plans if isinstance(plan, Plan)]
+        await self._parts.writer.prepare([draft for plan in good for draft in plan.drafts], call.now)
+        changes = [self._change(call, plan) for plan in good]
+
+        def respond(results: Sequence[Result]) -> v1.BatchCreateCustomersResponse:
+            done = iter(zip(changes, results, strict=True))
+            response = v1.BatchCreateCustomersResponse()
+            for plan in plans:
+                if isinstance(plan, CallerError):
+                    response.results.add(error=item_status(plan))
+                    continue
+                (_, created), result = next(done)
+                if result is Result.DONE:
+                    response.results.add(created=created)
+                else:
+                    response.results.add(error=item_status(refused(result)))
+            return response
+
+        results, replay = await self._parts.journal.commit(
+            call, [c for c, _ in changes], respond, fields_changed=_changed(good), repeatable=repeatable
+        )
+        return v1.BatchCreateCustomersResponse.FromString(replay) if replay is not None else respond(results)
+
+    async def get_customer(self, call: Call, request: v1.GetCustomerRequest) -> v1.GetCustomerResponse:
+        """Names and times; no protected field."""
+        customer = names.customer_id(request.customer_id)
+        name = names.customer_name(customer)
+        opened, facts = await self._parts.customer(call, customer)
+        rows = await self._parts.store.list_rows(names.owner_of(name), f"{name}/", "", 1000)
+        touched = Touched()
+        touched.read(facts.subject, name, OUTCOME_ALLOWED)
+        await self._parts.journal.append(call, touched_entry(call, touched, purpose=request.purpose))
+        response = v1.GetCustomerResponse(record_names=[row.record_name for row in rows])
+        _show(response.customer, customer, opened, facts)
+        return response
+
+    async def erase_customer(self, call: Call, request: v1.EraseCustomerRequest) -> v1.EraseCustomerResponse:
+        """Destroy every key of the customer, then every row.
+
+        Idempotent by itself, with or without a request_id: the tombstone is its memory, and a repeat's receipt says
+        that nothing was left.
+        """
+        customer = names.customer_id(request.customer_id)
+        name = names.customer_name(customer)
+        owner = names.owner_of(name)
+        found = (await self._parts.records.open([name], call.now)).get(name)
+        if found is None and not await self._parts.store.erased(owner):
+            raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
+        # A customer whose record does not open can still be erased; only the pseudonym is lost.
+        subject = customer_facts(found).subject if isinstance(found, Opened) else new_subject()
+
+        def finish(_keys: int, _rows: int) -> bytes:
+            touched = Touched()
+            touched.wrote(subject, name, NO_DIGEST, NO_DIGEST)
+            return touched_entry(call, touched, request=request.request_id)
+
+        erased = await self._parts.store.erase(owner, call.now, self._parts.journal.log_id, finish)
+        call.logged = True
+        receipt = v1.ErasureReceipt(
+            customer_id=customer,
+            erase_time_ms=call.now,
+            keys_destroyed=erased.keys,
+            records_removed=erased.rows,
+            horizon_time_ms=call.now + HORIZON_MS,
+            log_id=self._parts.journal.log_id,
+            log_index=erased.log_index,
+        )
+        return v1.EraseCustomerResponse(receipt=receipt)
+
+    async def _plan(self, call: Call, request: v1.CreateCustomerRequest, path: str) -> Plan:
+        customer = CustomerId(names.new_id())
+        if request.customer_id:
+            customer = names.customer_id(request.customer_id, f"{path}customer_id")
+        drafts = []
+        if request.HasField("contact"):
+            drafts.append(await contact_draft(self._parts, call, customer, request.contact, f"{path}contact"))
+        for at, card in enumerate(request.cards):
+            drafts.append(await card_draft(self._parts, call, customer, card, f"{path}cards[{at}]"))
+        if len({draft.name for draft in drafts}) < len(drafts):
+            raise InvalidArgument(f"{path}cards", "must have different names")
+        return Plan(customer, drafts)
+
+    def _change(self, call: Call, plan: Plan) -> tuple[Change, v1.CreateCustomerResponse]:
+        name = names.customer_name(plan.customer)
+        facts = CustomerFacts(subject=plan.subject, create_time=call.now)
+        puts, digests = [], []
+        for put, written, replaced in (
+            self._parts.writer.put_facts(name, facts, call.now),
+            *(self._parts.writer.put(draft, call.now) for draft in plan.drafts),
+        ):
+            puts.append(put)
+            digests.append((put.row.record_name, written, replaced))
+        response = v1.CreateCustomerResponse(record_names=[draft.name for draft in plan.drafts])
+        shown = response.customer
+        shown.record_name, shown.customer_id, shown.etag = name, plan.customer, puts[0].row.key_id.hex()
+        shown.create_time.FromMilliseconds(call.now)
+        shown.update_time.FromMilliseconds(call.now)
+        return Change(Item(names.owner_of(name), tuple(puts)), plan.subject, digests), response
+
+
+def _changed(plans: Sequence[Plan]) -> list[str]:
+    return sorted({name for plan in plans for draft in plan.drafts for name in draft.fields()})
+
+
+def _show(shown: records.Customer, customer: CustomerId, opened: Opened, facts: CustomerFacts) -> None:
+    shown.record_name, shown.customer_id, shown.etag = opened.row.record_name, customer, opened.row.key_id.hex()
+    shown.create_time.FromMilliseconds(facts.create_time)
+    shown.update_time.FromMilliseconds(opened.row.written_at)

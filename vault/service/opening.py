@@ -1,0 +1,107 @@
+"""From rows to opened records: the key from the key store, the record lock, then the form of what was inside.
+
+A row whose key is not there is read again: gone is gone, another key id is another version; the same key id twice is
+loss. Nothing that fails here stops the other records of a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from vault.crypto import envelope
+from vault.crypto.record_lock import Header, unlock
+from vault.domain.names import RecordName
+from vault.errors import DataLoss, OpenError
+from vault.keyring.vault_keys import VaultKeys
+from vault.policy.facts import CustomerFacts
+from vault.storage.port import RecordStore, Row, WrappedKey
+from vault.store.v1 import record_pb2
+
+_LOST = "a stored record does not open; the entry in the log names it"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record behind its first lock."""
+
+    row: Row
+    key: WrappedKey
+    record: record_pb2.StoredRecord
+
+
+Opening = Opened | DataLoss
+
+
+class Records:
+    """Fetches and opens rows."""
+
+    def __init__(self, store: RecordStore, vault_keys: VaultKeys) -> None:
+        self._store = store
+        self._keys = vault_keys
+
+    async def open(self, names: Sequence[RecordName], now: int) -> Mapping[RecordName, Opening]:
+        """The records that exist and have not expired; those that do not open stand as DataLoss."""
+        opened: dict[RecordName, Opening] = {}
+        keyless: dict[RecordName, bytes] = {}
+        missing = names
+        while missing:
+            rows = await self._store.fetch(missing)
+            keys = await self._store.fetch_keys(list(rows.values()))
+            missing = []
+            for name, row in rows.items():
+                if row.expires_at and row.expires_at <= now:
+                    continue
+                key = keys.get(row.key_id)
+                if key is not None:
+                    opened[name] = self.unlock(row, key)
+                elif keyless.get(name) == row.key_id:
+                    opened[name] = DataLoss(_LOST)
+                else:
+                    keyless[name] = row.key_id
+                    missing.append(name)
+        return opened
+
+    def unlock(self, row: Row, key: WrappedKey) -> Opening:
+        """Open the record lock and check the form of what is inside."""
+        try:
+            record_key = self._keys.version(key.n).wrapping.unwrap(key.wrapped, row.key_id, row.record_name)
+            header = Header(row.record_name, row.key_id, row.version, row.written_at, row.expires_at)
+            record = record_pb2.StoredRecord.FromString(unlock(record_key, self._keys.vault_id, header, row.stored))
+            if record.envelopes:
+                envelope.check_record(record.envelopes, stream_field=record.stream.field)
+        except (OpenError, DecodeError):
+            return DataLoss(_LOST)
+        return Opened(row, key, record)
+
+    def retire(self, opened: Opened) -> WrappedKey:
+        """The record's key, wrapped again so that no read can open it; it serves restores for a while.
+
+        Raises:
+            OpenError: the key does not open any more.
+        """
+        name, key_id = opened.row.record_name, opened.row.key_id
+        record_key = self._keys.version(opened.key.n).wrapping.unwrap(opened.key.wrapped, key_id, name)
+        current = self._keys.current
+        wrapped = current.wrapping.wrap(record_key, key_id, name, retired=True)
+        return WrappedKey(opened.row.owner, name, key_id, current.n, opened.key.created_at, wrapped)
+
+
+def customer_facts(opened: Opened) -> record_pb2.CustomerFacts:
+    """The body of a customer record.
+
+    Raises:
+        DataLoss: it is no such body.
+    """
+    try:
+        facts = record_pb2.CustomerFacts.FromString(opened.record.unprotected)
+    except DecodeError:
+        raise DataLoss(_LOST) from None
+    if len(facts.subject) != 16:  # noqa: PLR2004 - the pseudonym's size
+        raise DataLoss(_LOST)
+    return facts
+
+
+def policy_facts(facts: record_pb2.CustomerFacts) -> CustomerFacts:
+    """The same, as the policy looks at it."""
+    return CustomerFacts(frozenset(facts.consents), frozenset(facts.objections), facts.restricted)

@@ -1,0 +1,61 @@
+"""Deleting one record: the row out by compare-and-swap, the entry in, then the key destroyed, then the answer.
+
+A record that does not open can be deleted like any other; what is needed is its row's key id.
+"""
+
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from vault.audit.entry import digest_of
+from vault.domain.names import CustomerId, RecordName, customer_of, owner_of
+from vault.errors import Conflict, NotFound
+from vault.policy.decide import DENIED
+from vault.service.call import Call
+from vault.service.entries import NO_DIGEST
+from vault.service.parts import Parts
+from vault.service.writing import Change
+from vault.storage.port import Item, Remove, Result
+from vault.v1.contact_service_pb2 import DeleteContactRequest
+from vault.v1.payment_service_pb2 import DeleteCardRequest
+
+R = TypeVar("R", bound=Message)
+
+
+async def remove(
+    parts: Parts, call: Call, request: DeleteContactRequest | DeleteCardRequest, name: RecordName, response: R
+) -> R:
+    """Delete a record.
+
+    Args:
+        parts: of the process.
+        call: the call.
+        request: with an etag (may be empty) and a request_id.
+        name: of the record.
+        response: the empty answer.
+
+    Raises:
+        NotFound: it is not there.
+        Conflict: it is another version than the etag says, or changed meanwhile.
+    """
+    repeatable, seen = await parts.writer.repeat(call, request, request.request_id)
+    if seen is not None:
+        return response
+    owner = owner_of(name)
+    _, facts = await parts.customer(call, CustomerId(customer_of(owner)))
+    row = (await parts.store.fetch([name])).get(name)
+    if row is None:
+        raise NotFound(DENIED)
+    if request.etag and row.key_id.hex() != request.etag:
+        raise Conflict("etag: is not the record's newest; read it again")
+    change = Change(
+        Item(owner, removes=(Remove(owner, name, row.key_id),)),
+        facts.subject,
+        [(name, NO_DIGEST, digest_of(row.stored))],
+    )
+    results, replay = await parts.journal.commit(
+        call, [change], lambda results: response if results[0] is Result.DONE else None, repeatable=repeatable
+    )
+    if replay is None and results[0] is not Result.DONE:
+        raise Conflict("another write came first; read the record again")
+    return response

@@ -1,0 +1,196 @@
+"""Everything of one process, opened together, and the way of a call.
+
+Order of opening: settings, policy, stores, keys, log; of closing: the reverse. A call is authorized before its request
+is looked at (AIP-211), then its shape is checked, then it is served. Whatever is refused is in the log before the
+refusal leaves: a caller who tries doors leaves a trace at each.
+"""
+
+import inspect
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from google.protobuf.message import Message
+
+from vault.audit.log import AuditLog, origin_of
+from vault.crypto.hpke import Fingerprint
+from vault.crypto.note import LogKey
+from vault.domain import names
+from vault.domain.names import RecordName
+from vault.domain.secret import Secret
+from vault.errors import CallerError, ConfigError, InvalidArgument
+from vault.keyring.keyring import Keyring
+from vault.keyring.purposes import Pinned
+from vault.keyring.root import FileProvider, RootKeyProvider
+from vault.policy import load as policy_file
+from vault.policy.decide import permit_call
+from vault.policy.model import Caller, Policy
+from vault.service import validation
+from vault.service.call import Call
+from vault.service.contacts import Contacts
+from vault.service.customers import Customers
+from vault.service.entries import Touched, refusal_entry, touched_entry
+from vault.service.keys import Keys
+from vault.service.logs import Logs
+from vault.service.opening import Records
+from vault.service.parts import Parts
+from vault.service.payments import Payments
+from vault.service.policies import Policies
+from vault.service.reading import Reader
+from vault.service.settings import RootKeySettings, Settings
+from vault.service.writing import Journal, Writer
+from vault.storage.port import Storage
+from vault.storage.sqlite import SqliteStorage
+
+Handler = Callable[[Call, Any], Awaitable[Message]]
+
+_SERVICES: Mapping[str, Callable[[Parts], object]] = {
+    "CustomerService": Customers,
+    "ContactService": Contacts,
+    "PaymentService": Payments,
+    "KeyService": Keys,
+    "PolicyService": Policies,
+    "AuditService": Logs,
+}
+
+
+class Vault:
+    """One open vault; `open` makes it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.policy = parts.policy
+        self.methods: Mapping[str, Handler] = MappingProxyType(_methods(parts))
+
+    @classmethod
+    async def open(cls, settings: Settings, *, fatal: Callable[[str], None]) -> "Vault":
+        """Open stores, keys and log.
+
+        Args:
+            settings: of vault.toml.
+            fatal: called with a fixed text when the process must end: its disk or its log cannot be trusted.
+
+        Raises:
+            ConfigError: a file is wrong; it says which, where and what to do.
+            DataLoss: the key store or the log is damaged.
+        """
+        policy = policy_file.load(settings.vault.policy, require_keys=True)
+        store = await SqliteStorage.open(settings.storage.data, settings.storage.keys, fatal=fatal)
+        try:
+            return await cls._open(settings, policy, store, fatal)
+        except BaseException:
+            await store.close()
+            raise
+
+    @classmethod
+    async def _open(cls, settings: Settings, policy: Policy, store: Storage, fatal: Callable[[str], None]) -> "Vault":
+        now = time.time_ns() // 1_000_000
+        domain, log_id = settings.vault.trust_domain, settings.vault.log_id
+        owner = f"spiffe://{domain}/vault"
+        keyring = await Keyring.open(
+            store,
+            root_key_provider(settings.root_key),
+            owner=owner,
+            custody={p.purpose: p.custody for p in policy.purposes.values()},
+            pinned={
+                purpose: Pinned(Fingerprint(rule.current), Fingerprint(rule.next) if rule.next else None)
+                for purpose, rule in policy.keys.items()
+            },
+            now=now,
+        )
+        _, seed = await keyring.log_seed(log_id)
+        origin = origin_of(domain, log_id)
+        # SQLite admits one process, so the lease's holder may be the slot itself: a restart need not wait for it.
+        log = AuditLog(store, log_id, origin, LogKey(seed), log_id, fatal=lambda error: fatal(str(error)))
+        await log.start()
+        records = Records(store, keyring.vault_keys)
+        journal = Journal(store, log_id)
+        writer = Writer(store, records, keyring, {f.field: f.audience for f in policy.fields.values()})
+        reader = Reader(records, keyring, journal)
+        parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
+        start = Call(Caller(owner, frozenset()), "Vault.Start", now)
+        await journal.append(start, touched_entry(start, Touched()))
+        return cls(parts)
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint, which every response carries."""
+        return self._parts.log.newest
+
+    async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
+        """Serve one call.
+
+        Args:
+            method: `ContactService.GetContact`.
+            peer: SPIFFE ID of the caller, from its certificate.
+            request: as it was parsed; a write brings its fields into normal form in place.
+            now: milliseconds since 1970.
+            correlation: names the call in the server's own log.
+
+        Raises:
+            VaultError: with a fixed text; a refusal is in the log already.
+        """
+        del correlation
+        call = Call(self.policy.caller(peer), method, now)
+        self._parts.log.check()
+        try:
+            permit_call(self.policy, call.caller, method)
+            validation.check(request)
+            return await self.methods[method](call, request)
+        except CallerError as error:
+            # What is malformed touches nothing; every other refusal is logged, once.
+            if not call.logged and not isinstance(error, InvalidArgument):
+                purpose = getattr(request, "purpose", "")
+                await self._parts.journal.append(call, refusal_entry(call, error, purpose, _named(request)))
+            raise
+
+    async def close(self) -> None:
+        """Sign the log's end, overwrite keys, close the stores."""
+        await self._parts.log.close()
+        self._parts.keyring.close()
+        await self._parts.store.close()
+
+
+def root_key_provider(settings: RootKeySettings) -> RootKeyProvider:
+    """The provider that the settings name, with its passphrase.
+
+    Raises:
+        ConfigError: the passphrase is not where it should be.
+    """
+    if settings.passphrase_file is not None:
+        try:
+            text = settings.passphrase_file.read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise ConfigError(str(settings.passphrase_file), "", f"cannot be read ({error.strerror})") from None
+        return FileProvider(settings.path, Secret(text))
+    if settings.passphrase_env is not None:
+        text = os.environb.get(settings.passphrase_env.encode(), b"")
+        if not text:
+            raise ConfigError("environment", settings.passphrase_env, "is not set; it must hold the passphrase")
+        return FileProvider(settings.path, Secret(text))
+    return FileProvider(settings.path)
+
+
+def _methods(parts: Parts) -> dict[str, Handler]:
+    """Every public coroutine of a service serves the method of its name: get_card, PaymentService.GetCard."""
+    found: dict[str, Handler] = {}
+    for name, service in _SERVICES.items():
+        for attribute, handler in inspect.getmembers(service(parts), inspect.iscoroutinefunction):
+            if not attribute.startswith("_"):
+                found[f"{name}.{re.sub(r'(?:^|_)([a-z])', lambda m: m[1].upper(), attribute)}"] = handler
+    return found
+
+
+def _named(request: Message) -> list[RecordName]:
+    """The record that a refused request named, if its name has the right form; no more than one."""
+    try:
+        if text := getattr(request, "record_name", ""):
+            return [names.parse_card_name(text)[1]]
+        if text := getattr(request, "customer_id", ""):
+            return [names.customer_name(names.customer_id(text))]
+    except InvalidArgument:
+        pass
+    return []

@@ -1,0 +1,254 @@
+"""The way of a write: sealed for the current audiences, locked under a fresh record key, committed once.
+
+A request_id has one effect within 24 hours: the answer of the first call is kept (names, etags, times; no value) and
+given again. Only a call that did something is remembered, so a refused one can be repaired and sent again.
+"""
+
+import hmac
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from vault.audit.entry import NO_DIGEST, Digest, digest_of
+from vault.crypto import fields, lookup, record_lock
+from vault.domain import contact as contact_rules
+from vault.domain.names import Owner, RecordName, owner_of
+from vault.errors import DataLoss, InvalidArgument, OpenError
+from vault.keyring.keyring import Keyring
+from vault.service.call import Call
+from vault.service.drafts import Draft
+from vault.service.entries import Touched, touched_entry
+from vault.service.kinds import CONTACT
+from vault.service.opening import Opened, Records
+from vault.storage.port import Item, Lookup, Put, RecordStore, Result, Row, SeenRequest, Work, WrappedKey
+from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
+from vault.v1 import status_pb2 as status
+
+_REPEAT_MS = 24 * 3600 * 1000
+R = TypeVar("R", bound=Message)
+
+
+@dataclass(slots=True)
+class Change:
+    """What one item does, and what its log columns are if it does it."""
+
+    item: Item
+    subject: bytes
+    digests: Sequence[tuple[RecordName, Digest, Digest]]
+    """(record, digest of the stored bytes written, and of those replaced)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """A request that carries a request_id, and its fingerprint."""
+
+    request_id: str
+    fingerprint: bytes
+
+
+class Journal:
+    """Commits work and its entries."""
+
+    def __init__(self, store: RecordStore, log_id: str) -> None:
+        self._store = store
+        self.log_id = log_id
+
+    async def append(self, call: Call, entry: bytes) -> int:
+        """Make one entry durable; its index."""
+        committed = await self._store.commit(Work(self.log_id, lambda _: (entry, None)))
+        call.logged = True
+        return committed.log_index
+
+    async def commit(
+        self,
+        call: Call,
+        changes: Sequence[Change],
+        respond: Callable[[Sequence[Result]], R | None],
+        *,
+        fields_changed: Sequence[str] = (),
+        repeatable: Repeatable | None = None,
+    ) -> tuple[Sequence[Result], bytes | None]:
+        """Commit changes with their entry.
+
+        Args:
+            call: the call.
+            changes: each is done whole or not at all.
+            respond: makes the response to remember; None if there is nothing to remember.
+            fields_changed: policy names, for the log.
+            repeatable: the request_id, if there is one.
+
+        Returns:
+            The results; and the remembered response, serialized, if another call with this request_id came first.
+        """
+
+        def finish(results: tuple[Result, ...]) -> tuple[bytes, bytes | None]:
+            touched = Touched()
+            for change, result in zip(changes, results, strict=True):
+                for name, written, replaced in change.digests if result is Result.DONE else ():
+                    touched.wrote(change.subject, name, written, replaced)
+            failed = len(changes) == 1 and results[0] is not Result.DONE
+            error = DataLoss() if failed else None
+            if error:
+                error.reason = _REASONS[results[0]]
+            entry = touched_entry(call, touched, fields=fields_changed, error=error, request=request_id)
+            response = respond(results)
+            return entry, response.SerializeToString() if response is not None else None
+
+        request_id = repeatable.request_id if repeatable else ""
+        request = None
+        if repeatable:
+            request = SeenRequest(call.caller.spiffe_id, request_id, repeatable.fingerprint, call.now, b"")
+        work = Work(self.log_id, finish, tuple(c.item for c in changes), request)
+        committed = await self._store.commit(work)
+        call.logged = True
+        if committed.replay is not None:
+            if not repeatable or not hmac.compare_digest(committed.replay.fingerprint, repeatable.fingerprint):
+                raise _reused()
+            return (), committed.replay.response
+        return committed.results, None
+
+
+_REASONS = {
+    Result.EXISTS: status.REASON_ALREADY_EXISTS,
+    Result.CHANGED: status.REASON_ETAG_MISMATCH,
+    Result.ERASED: status.REASON_ERASED,
+}
+
+
+class Writer:
+    """Makes rows of drafts."""
+
+    def __init__(self, store: RecordStore, records: Records, keyring: Keyring, audiences: Mapping[str, str]) -> None:
+        """`audiences` gives each field's current audience by policy name."""
+        self._store = store
+        self._records = records
+        self._keyring = keyring
+        self._audiences = audiences
+
+    async def repeat(
+        self, call: Call, request: Message, request_id: str, cards: Sequence[Message] = ()
+    ) -> tuple[Repeatable | None, bytes | None]:
+        """Look a request_id up: what to commit it with, or the response that was remembered, serialized.
+
+        Args:
+            call: the call.
+            request: as it was received, before any normalization.
+            request_id: may be empty.
+            cards: those in the request; their text is left out of the fingerprint.
+
+        Raises:
+            InvalidArgument: the id was used for another request.
+        """
+        if not request_id:
+            return None, None
+        seen = await self._store.seen_request(call.caller.spiffe_id, request_id)
+        if seen and call.now - seen.seen_at > _REPEAT_MS:
+            seen = None
+        at = seen.seen_at if seen else call.now
+        content = _without_card_text(request, cards)
+        fingerprint = await self._keyring.requests.fingerprint(call.caller.spiffe_id, call.method, content, at)
+        if seen is None:
+            return Repeatable(request_id, fingerprint), None
+        if not hmac.compare_digest(seen.fingerprint, fingerprint):
+            raise _reused()
+        return None, seen.response
+
+    async def prepare(self, drafts: Sequence[Draft], now: int) -> None:
+        """Have epochs at hand for everything that these drafts seal; do not await between this and `put`."""
+        counts: Counter[str] = Counter()
+        for draft in drafts:
+            counts.update({self._audiences[f.policy_name] for f, _ in fields.plaintexts(draft.message)})
+        if counts:
+            await self._keyring.sealing.prepare(counts, now)
+
+    def put(self, draft: Draft, now: int) -> tuple[Put, Digest, Digest]:
+        """Seal and lock one draft: the row with its key, and the digests written and replaced.
+
+        Raises:
+            DataLoss: the version to be replaced does not open.
+        """
+        keyring, old = self._keyring, draft.replaces
+        values = fields.plaintexts(draft.message)
+        sealed = fields.seal(keyring.vault_id, draft.name, values, self._audiences, keyring.sealing.take)
+        body = StoredRecord(
+            unprotected=_unprotected(draft), envelopes=[*draft.kept, *draft.message.sealed, *sealed]
+        ).SerializeToString(deterministic=True)
+        version = old.row.version + 1 if old else 1
+        current = keyring.vault_keys.current
+        locked = record_lock.lock(current.wrapping, draft.name, version, now, 0, body)
+        owner, key_id = owner_of(draft.name), locked.header.key_id
+        put = Put(
+            row=Row(owner, draft.name, key_id, version, now, 0, locked.stored),
+            key=WrappedKey(owner, draft.name, key_id, current.n, now, locked.wrapped),
+            replaces=old.row.key_id if old else None,
+            lookups=self._lookups(draft, owner, key_id),
+            carry=draft.carry,
+            retire=self._retire(old) if old else None,
+        )
+        return put, digest_of(locked.stored), digest_of(old.row.stored) if old else NO_DIGEST
+
+    def put_facts(self, name: RecordName, facts: CustomerFacts, now: int) -> tuple[Put, Digest, Digest]:
+        """Lock the first version of a customer record."""
+        body = StoredRecord(unprotected=facts.SerializeToString(deterministic=True))
+        current = self._keyring.vault_keys.current
+        locked = record_lock.lock(current.wrapping, name, 1, now, 0, body.SerializeToString(deterministic=True))
+        owner, key_id = owner_of(name), locked.header.key_id
+        row = Row(owner, name, key_id, 1, now, 0, locked.stored)
+        return (
+            Put(row, WrappedKey(owner, name, key_id, current.n, now, locked.wrapped), None),
+            digest_of(row.stored),
+            NO_DIGEST,
+        )
+
+    def tokens(self, field_name: str, value: str) -> list[tuple[int, bytes]]:
+        """The (n, masked token) pairs under which a value may stand: one for each vault key version."""
+        form = contact_rules.lookup_form(field_name, value)
+        keyring = self._keyring
+        token = lookup.token(keyring.lookup_key, keyring.vault_id, f"contact.{field_name}", form)
+        return [(row.n, keyring.vault_keys.version(row.n).mask.apply(token)) for row in keyring.vault_keys.rows]
+
+    def _lookups(self, draft: Draft, owner: Owner, key_id: record_lock.KeyId) -> tuple[Lookup, ...]:
+        if draft.kind is not CONTACT:
+            return ()
+        return tuple(
+            Lookup(owner, key_id, f"contact.{name}", *self.tokens(name, value)[-1])
+            for name in contact_rules.SEARCHABLE
+            if (value := getattr(draft.message, name))
+        )
+
+    def _retire(self, old: Opened) -> WrappedKey:
+        try:
+            return self._records.retire(old)
+        except OpenError:
+            raise DataLoss("the record to be replaced does not open; delete it first") from None
+
+
+def _unprotected(draft: Draft) -> bytes:
+    plain = draft.kind.message()
+    plain.create_time.FromMilliseconds(draft.create_time)
+    return plain.SerializeToString(deterministic=True)
+
+
+def _reused() -> InvalidArgument:
+    return InvalidArgument(
+        "request_id", "was used for another request; use a new one", reason=status.REASON_REQUEST_ID_REUSED
+    )
+
+
+def _without_card_text(request: Message, cards: Sequence[Message]) -> bytes:
+    """The request's bytes with the text of plain cards left out: a fingerprint must not help to guess a number."""
+    if not cards:
+        return request.SerializeToString(deterministic=True)
+    # The messages are the request's own parts: set the text aside, serialize, put it back.
+    kept = [(card, type(card).FromString(card.SerializeToString())) for card in cards]
+    for card in cards:
+        fields.clear_protected(card)
+    try:
+        stripped: bytes = request.SerializeToString(deterministic=True)
+        return stripped
+    finally:
+        for card, original in kept:
+            card.CopyFrom(original)
