@@ -1,0 +1,193 @@
+"""A real server on a free port, in front of a vault that does what the test says.
+
+Everything between the client and `Vault.call` is real: sockets, TLS, gRPC's core, certificates on disk. Only the
+work behind the edge is a fake.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+
+from vault.pki import spiffe
+from vault.pki.authority import DevelopmentCA, IssuedCertificate
+from vault.server.app import Stop, serve
+from vault.service.settings import Settings
+from vault.v1 import contact_service_pb2 as contacts
+from vault.v1.records_pb2 import Contact
+
+DOMAIN = spiffe.parse_trust_domain("vault.example")
+PROVISIONING = spiffe.parse("spiffe://vault.example/provisioning")
+GET_CONTACT = "/vault.v1.ContactService/GetContact"
+CANARY = "4111111111111111-canary"
+"""Stands for any value: where it turns up, values can leak."""
+
+Work = Callable[[Message], Awaitable[Message]]
+
+
+def now() -> datetime:
+    """The real time: the handshake reads the machine's clock."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+async def hello(request: Message) -> Message:
+    """Answer with the id that was asked for, so that mixed-up answers show."""
+    assert isinstance(request, contacts.GetContactRequest)
+    return contacts.GetContactResponse(contact=Contact(record_name=f"customers/{request.customer_id}/contact"))
+
+
+@dataclass
+class FakeVault:
+    """Serves one method by `work` and notes what the edge passes on."""
+
+    work: Work = hello
+    methods: Mapping[str, object] = field(default_factory=lambda: {"ContactService.GetContact": None})
+    checkpoint: bytes = b"a signed checkpoint"
+    calls: list[tuple[str, str, int, str]] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
+        """As `vault.service`'s."""
+        assert not self.closed
+        self.calls.append((method, peer, now, correlation))
+        response = await self.work(request)
+        self.finished.append(correlation)
+        return response
+
+    async def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+@dataclass
+class Place:
+    """A vault's folder: authority, server certificate and settings."""
+
+    folder: Path
+    ca: DevelopmentCA
+    settings: Settings
+
+    def caller(
+        self, name: spiffe.SpiffeId = PROVISIONING, lifetime: timedelta = timedelta(days=1)
+    ) -> IssuedCertificate:
+        """A certificate as `init` makes it."""
+        return self.ca.issue(name, now=now(), lifetime=lifetime)
+
+    def server_certificate(self) -> IssuedCertificate:
+        """Write a new one where the server looks for it."""
+        name = spiffe.parse("spiffe://vault.example/vault")
+        issued = self.ca.issue(name, now=now(), dns=["localhost"], ips=[ipaddress.ip_address("127.0.0.1")])
+        issued.save(self.folder / "server")
+        return issued
+
+
+def place(folder: Path, server: str = "") -> Place:
+    """Make a folder with what the edge needs; `server` is further lines of that table."""
+    ca = DevelopmentCA.create(DOMAIN, now())
+    ca.save(folder / "ca")
+    config = folder / "vault.toml"
+    config.write_text(
+        f"""
+        [server]
+        listen = "127.0.0.1:0"
+        certificate = "server/cert.pem"
+        private_key = "server/key.pem"
+        client_ca = "ca/ca.pem"
+        drain_seconds = 0
+        {server}
+        [vault]
+        trust_domain = "vault.example"
+        policy = "policy.toml"
+        [storage]
+        data = "data/vault.db"
+        keys = "keys/keys.db"
+        [root_key]
+        path = "root.key"
+        """,
+        encoding="utf-8",
+    )
+    made = Place(folder, ca, Settings.load(config))
+    made.server_certificate()
+    return made
+
+
+@dataclass
+class Running:
+    """A server that answers."""
+
+    address: str
+    place: Place
+    vault: FakeVault
+    stop: Stop
+    task: asyncio.Task[None]
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.rpartition(":")[2])
+
+    def channel(self, issued: IssuedCertificate | None = None, **options: int) -> grpc.aio.Channel:
+        """A connection of a good caller, or with the certificate given."""
+        issued = issued or self.place.caller()
+        return self.connect(issued.cert_pem, issued.key_pem.reveal(), **options)
+
+    def connect(self, cert_pem: bytes, key_pem: bytes, **options: int) -> grpc.aio.Channel:
+        """A connection with any certificate."""
+        credentials = grpc.ssl_channel_credentials(self.place.ca.ca_pem, key_pem, cert_pem)
+        # A connection of its own: gRPC shares those with the same options among channels.
+        own = [("grpc.use_local_subchannel_pool", 1), *((f"grpc.{key}", value) for key, value in options.items())]
+        return grpc.aio.secure_channel(self.address, credentials, options=own)
+
+
+@asynccontextmanager
+async def running(place: Place, vault: FakeVault | None = None) -> AsyncIterator[Running]:
+    """Serve until the block ends, then stop in order."""
+    vault = vault or FakeVault()
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = Stop()
+    task = asyncio.create_task(serve(place.settings, vault, ready=address.set_result, stop=stop))
+    both: list[asyncio.Future[Any]] = [task, address]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    try:
+        yield Running(address.result(), place, vault, stop, task)
+    finally:
+        stop.ask()
+        await task
+
+
+Get: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[contacts.GetContactRequest, contacts.GetContactResponse]"
+
+
+def getter(channel: grpc.aio.Channel) -> Get:
+    """The one method that the fake serves."""
+    return channel.unary_unary(
+        GET_CONTACT,
+        request_serializer=contacts.GetContactRequest.SerializeToString,
+        response_deserializer=contacts.GetContactResponse.FromString,
+    )
+
+
+async def get(
+    channel: grpc.aio.Channel, customer: str = "42", seconds: float | None = 10
+) -> contacts.GetContactResponse:
+    """One call, with a deadline unless it is None."""
+    return await getter(channel)(contacts.GetContactRequest(customer_id=customer), timeout=seconds)
+
+
+async def failure(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+    """The error that the client gets; it is an error in the test if there is none."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error
+    raise AssertionError("the call should have failed")

@@ -1,0 +1,32 @@
+"""The path of a call: what reaches the vault, and what the client gets back."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from tests.server.running import PROVISIONING, get, getter, place, running
+from vault.server import handlers
+from vault.v1 import contact_service_pb2 as contacts
+
+
+async def test_a_call_reaches_the_vault_with_caller_time_and_correlation(tmp_path: Path) -> None:
+    """And its answer comes back with the newest checkpoint."""
+    before = time.time_ns() // 1_000_000
+    async with running(place(tmp_path)) as server, server.channel() as channel:
+        call = getter(channel)(contacts.GetContactRequest(customer_id="7"), timeout=10)
+        response = await call
+        trailing = dict(await call.trailing_metadata() or ())
+    assert response.contact.record_name == "customers/7/contact"
+    assert trailing[handlers.CHECKPOINT] == b"a signed checkpoint"
+    ((method, peer, at, correlation),) = server.vault.calls
+    assert (method, peer) == ("ContactService.GetContact", PROVISIONING)
+    assert before <= at <= time.time_ns() // 1_000_000
+    assert correlation
+
+
+async def test_answers_are_not_mixed_up(tmp_path: Path) -> None:
+    """Two hundred calls at a time over one connection; each has its own correlation."""
+    async with running(place(tmp_path)) as server, server.channel() as channel:
+        answers = await asyncio.gather(*(get(channel, str(number)) for number in range(200)))
+    assert [answer.contact.record_name for answer in answers] == [f"customers/{n}/contact" for n in range(200)]
+    assert len({call[3] for call in server.vault.calls}) == 200

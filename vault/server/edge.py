@@ -1,0 +1,119 @@
+"""The gRPC server itself: its port, its limits, and what it serves.
+
+The limits are constants and not settings, for each was measured against what it defends from; a number that an
+operator can raise is a number that somebody will raise to make a symptom go away.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+
+from vault.errors import ConfigError
+from vault.server import handlers
+from vault.server.boundary import Guard
+from vault.server.certificates import ServerCertificates
+from vault.server.handlers import Vault
+from vault.server.identity import Callers
+from vault.server.reload import Watched
+from vault.service.settings import Settings
+
+RECEIVE_BYTES: Final = 4 * 1024 * 1024
+SEND_BYTES: Final = 16 * 1024 * 1024
+
+_MINUTE_MS: Final = 60_000
+
+OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    # Measured: without the first (see Settings) rapid resets fail a third of others' calls; without the second,
+    # connections that never say a word stay for 120 seconds.
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", RECEIVE_BYTES),
+    ("grpc.max_send_message_length", SEND_BYTES),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    # Identity only (bit 0), in both directions: compressing secrets beside what an attacker chose tells their length
+    # and more (CRIME), and a request of 4 MiB that unpacks to gigabytes needs no defence if it is never unpacked.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    # Dead peers are noticed; peers that ping more than every 10 seconds are not welcome.
+    ("grpc.keepalive_time_ms", _MINUTE_MS),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # A connection is only as trustworthy as its handshake: after half an hour there is a new one.
+    ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
+    ("grpc.max_connection_age_grace_ms", _MINUTE_MS),
+    ("grpc.max_connection_idle_ms", 10 * _MINUTE_MS),
+    # With SQLite there is one process: a second one on the same port must fail at once instead of taking half of the
+    # connections.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Edge:
+    """The gRPC server and what belongs to it."""
+
+    def __init__(self, settings: Settings, vault: Vault) -> None:
+        self._settings = settings.server
+        self._callers = Callers(settings)
+        self._certificates = ServerCertificates(settings.server)
+        self._guard = Guard(self._callers.enter)
+        self._health = health.aio.HealthServicer()
+        self._services = handlers.services(vault.methods)
+        options = (*OPTIONS, ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams))
+        self._server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
+        own = handlers.table(vault, self._callers.identify, self._settings.default_deadline_seconds)
+        self._server.add_generic_rpc_handlers([*own, *self._libraries()])
+
+    async def start(self) -> str:
+        """Listen; return where."""
+        host, _, _ = self._settings.listen.rpartition(":")
+        try:
+            port = self._server.add_secure_port(self._settings.listen, self._certificates.credentials())
+        except RuntimeError:
+            why = f"cannot listen on {self._settings.listen}: taken by another process, or not an address of this host"
+            raise ConfigError("vault.toml", "server.listen", why) from None
+        for service in self._services:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        return f"{host}:{port}"
+
+    def watched(self) -> Iterable[Watched]:
+        """Return the files that take effect when they change."""
+        yield Watched(self._certificates.paths, self._certificates.reload)
+        if self._settings.deny_list is not None:
+            yield Watched([self._settings.deny_list], self._callers.reload)
+
+    async def stop(self, *, drain_seconds: float, grace_seconds: float) -> None:
+        """End: (1) say so, (2) let clients notice, (3) refuse what is new and finish what is in flight."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(drain_seconds)
+        self._guard.end_streams()
+        await self._server.stop(grace_seconds)
+
+    def _libraries(self) -> list[grpc.GenericRpcHandler]:
+        """Health and, if switched on, reflection: open to every caller that we know, and behind the boundary."""
+        taken = _Registrations(self._guard)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, taken)
+        if self._settings.reflection:
+            names = [*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, taken)
+        return taken.handlers
+
+
+class _Registrations:
+    """Stands in for a server while libraries register, so that their methods pass through the guard first."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self.handlers: list[grpc.GenericRpcHandler] = []
+
+    def add_registered_method_handlers(self, service: str, methods: dict[str, Any]) -> None:
+        """Take what generated code registers."""
+        wrapped = {name: self._guard.wrap(f"{service}.{name}", handler) for name, handler in methods.items()}
+        self.handlers.append(grpc.method_handlers_generic_handler(service, wrapped))
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Ignore the same methods in another form."""

@@ -1,0 +1,117 @@
+"""The path of a call: one function, made once for each method that the vault serves.
+
+Identity, deadline, the vault, the newest checkpoint, the answer, and around all of it the boundary. There is no
+servicer class for each service and no interceptor: both would put Python frames on a path that is measured against
+an empty method, and a table cannot forget a method that the policy names.
+
+Messages are parsed and serialized here and not by gRPC, so that a request which is no message, or an answer which
+cannot be serialized, ends in the boundary as well.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from vault.errors import DeadlineExceeded
+from vault.pki.spiffe import SpiffeId
+from vault.server.boundary import PASSING, Context, Handler, new_correlation, parse, refuse
+from vault.service.settings import MAX_DEADLINE_SECONDS
+
+PACKAGE: Final = "vault.v1"
+CHECKPOINT: Final = "vault-checkpoint-bin"
+"""Trailing metadata of every answer: the newest signed checkpoint of this process's log."""
+
+Identify = Callable[[Context, int], SpiffeId]
+"""From a call and its time in milliseconds since 1970 to its caller; raises `Unauthenticated`."""
+
+
+class Vault(Protocol):
+    """What the edge needs of the vault."""
+
+    @property
+    def methods(self) -> Mapping[str, object]:
+        """The served methods, by names such as ``ContactService.GetContact``."""
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint note; empty before the first."""
+
+    async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
+        """Do what is asked and answer, or raise a `VaultError`."""
+
+    async def close(self) -> None:
+        """Put everything away."""
+
+
+def table(vault: Vault, identify: Identify, default_seconds: float) -> list[grpc.GenericRpcHandler]:
+    """Make a handler for each method, grouped by service."""
+    services: dict[str, dict[str, Handler]] = {}
+    for name in vault.methods:
+        service, method = name.split(".")
+        handler: Handler = grpc.unary_unary_rpc_method_handler(_path(vault, name, identify, default_seconds))
+        services.setdefault(service, {})[method] = handler
+    return [grpc.method_handlers_generic_handler(f"{PACKAGE}.{name}", each) for name, each in services.items()]
+
+
+def services(methods: Iterable[str]) -> list[str]:
+    """Name the services that have these methods, in full."""
+    return sorted({f"{PACKAGE}.{name.partition('.')[0]}" for name in methods})
+
+
+def descriptor(name: str) -> MethodDescriptor:
+    """Find what the .proto says of a method such as ``ContactService.GetContact``."""
+    service, method = name.split(".")
+    found: MethodDescriptor = (
+        descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{service}").methods_by_name[method]
+    )
+    return found
+
+
+def _path(vault: Vault, name: str, identify: Identify, default_seconds: float) -> Callable[[bytes, Context], Any]:
+    """Make the function that serves one method."""
+    decode = message_factory.GetMessageClass(descriptor(name).input_type).FromString
+    call = vault.call
+
+    async def serve(raw: bytes, context: Context) -> bytes:
+        correlation = new_correlation()
+        try:
+            now = time.time_ns() // 1_000_000
+            peer = identify(context, now)
+            request = parse(decode, raw)
+            remaining = context.time_remaining()
+            if remaining is not None and remaining <= MAX_DEADLINE_SECONDS:
+                # gRPC's core keeps this deadline itself: it cancels us, so a timer of ours would tell nobody anything.
+                response = await call(name, peer, request, now=now, correlation=correlation)
+            else:
+                limit = default_seconds if remaining is None else MAX_DEADLINE_SECONDS
+                response = await _within(limit, call(name, peer, request, now=now, correlation=correlation))
+            context.set_trailing_metadata(((CHECKPOINT, vault.checkpoint),))
+            return response.SerializeToString()
+        except PASSING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the boundary; see there
+            await refuse(context, error, name, correlation, ((CHECKPOINT, vault.checkpoint),))
+
+    return serve
+
+
+async def _within(seconds: float, work: Any) -> Message:  # noqa: ANN401 - a coroutine
+    """Wait for the work so long and no longer.
+
+    Cancelling abandons the waiting only: a write that has reached the storage's queue is finished there, with its
+    entry in the log, and request_id tells a caller who repeats it.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            response: Message = await work
+            return response
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded("the deadline has passed") from None
