@@ -1,0 +1,52 @@
+"""The SDK: what a service of the company links to call the vault.
+
+    async with BillingClient.open("DIR/callers/billing") as billing:
+        card = await billing.get_card("customers/42/cards/7f3a", fields=["brand", "last_four"])
+
+Clients are async; `vault.client.sync` has the same ones for code that is not. Each opens and seals on its own side,
+believes only its pins, and watches the log's checkpoints. Errors are those of `vault.errors`, and here those that only
+a caller can find out. The modules, from the file to the call:
+
+    settings, pins, files     a caller's folder, read strictly
+    channel, connection       mutual TLS, retries, deadlines; one call with its checkpoint
+    checkpoints, witness_state      whether a log shrank or was rewritten
+    status                    from gRPC's errors to ours
+    epoch_keys, opening       from envelopes to plaintexts
+    sealing                   from plaintexts to envelopes, and this caller's epochs
+    records, paging           what callers get
+    storefront, billing, care, staff, custodian       one class for each role
+"""
+
+from vault.client.billing import BillingClient
+from vault.client.care import CareClient, ProvisioningClient
+from vault.client.custodian import Resealed
+from vault.client.errors import BadCheckpoint, PinMismatch, RolledBack, Untrusted
+from vault.client.records import NewCustomer, OpenedCard, OpenedContact, RecordInfo
+from vault.client.settings import Settings
+from vault.client.staff import AuditorClient, OfficerClient, OperatorClient
+from vault.client.storefront import StorefrontClient
+from vault.crypto.note import Checkpoint
+from vault.v1.records_pb2 import Card, Contact
+
+__all__ = [
+    "AuditorClient",
+    "BadCheckpoint",
+    "BillingClient",
+    "Card",
+    "CareClient",
+    "Checkpoint",
+    "Contact",
+    "NewCustomer",
+    "OfficerClient",
+    "OpenedCard",
+    "OpenedContact",
+    "OperatorClient",
+    "PinMismatch",
+    "ProvisioningClient",
+    "RecordInfo",
+    "Resealed",
+    "RolledBack",
+    "Settings",
+    "StorefrontClient",
+    "Untrusted",
+]

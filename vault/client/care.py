@@ -1,0 +1,29 @@
+"""Provisioning and care: they read contacts, see that a customer has cards, and can open none."""
+
+from typing import ClassVar
+
+from vault.client.contacts import ContactReader, ContactWriter
+from vault.client.customers import CardNames, CustomerReader
+from vault.v1 import contact_service_pb2, payment_service_pb2
+
+
+class ProvisioningClient(ContactReader, CardNames, CustomerReader):
+    """Sets up and runs the services that customers ordered."""
+
+    purpose: ClassVar[str] = "service_provisioning"
+
+
+class CareClient(ContactReader, ContactWriter, CardNames, CustomerReader):
+    """Answers customers and corrects what is wrong."""
+
+    purpose: ClassVar[str] = "account_service"
+
+    async def delete_contact(self, customer_id: str, *, etag: str = "") -> None:
+        """Delete a contact; an etag that is not the newest is refused with Conflict."""
+        request = contact_service_pb2.DeleteContactRequest(customer_id=customer_id, etag=etag)
+        await self._connection.call(self._connection.contacts.DeleteContact, request)
+
+    async def delete_card(self, record_name: str, *, etag: str = "") -> None:
+        """Delete a card by its record name, unseen; an etag that is not the newest is refused with Conflict."""
+        request = payment_service_pb2.DeleteCardRequest(record_name=record_name, etag=etag)
+        await self._connection.call(self._connection.payments.DeleteCard, request)

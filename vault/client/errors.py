@@ -1,0 +1,40 @@
+"""What only a caller can find out: the vault's answer contradicts what this caller knows.
+
+    VaultError
+    └── Untrusted                 stop, and tell whoever operates the vault
+        ├── PinMismatch           a key, an audience or a vault other than the pinned one
+        ├── BadCheckpoint         none, or not signed by the pinned key of a pinned log
+        └── RolledBack            a log that shrank or was rewritten: a restored database, or a fork
+
+None of them is transient, so none is retried: a vault that is healthy never causes one. They are kept apart from
+`DataLoss`, which is about one record.
+"""
+
+from vault.errors import VaultError
+
+
+class Untrusted(VaultError):  # noqa: N818 - in the style of the tree that it extends
+    """The vault answered something that it must not."""
+
+
+class PinMismatch(Untrusted):
+    """The vault showed a key, an audience or an identity that pins.json does not list."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not what pins.json lists")
+        self.what = what
+
+
+class BadCheckpoint(Untrusted):
+    """An answer carried no checkpoint, or one that no pinned log signed."""
+
+
+class RolledBack(Untrusted):
+    """A log is smaller than this caller has seen it, or has another root at the same size."""
+
+    def __init__(self, origin: str, seen: int, shown: int) -> None:
+        what = "was rewritten" if seen == shown else "shrank"
+        super().__init__(f"log {origin} {what}: {seen} entries were seen before, {shown} are shown now")
+        self.origin = origin
+        self.seen = seen
+        self.shown = shown

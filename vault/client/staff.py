@@ -1,0 +1,54 @@
+"""The privacy officer, the operator and the auditor: none of them reads a field."""
+
+from collections.abc import AsyncIterator
+
+from vault.client.base import VaultClient
+from vault.client.customers import CustomerReader
+from vault.client.paging import pages
+from vault.errors import DataLoss
+from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2
+
+
+class OfficerClient(CustomerReader):
+    """Answers for the customers' rights."""
+
+    async def erase_customer(self, customer_id: str) -> customer_service_pb2.ErasureReceipt:
+        """Destroy every key of a customer, then every row. There is no way back, and the id is never used again.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        request = customer_service_pb2.EraseCustomerRequest(customer_id=customer_id)
+        answer = await self._connection.call(self._connection.customers.EraseCustomer, request)
+        if answer.receipt.customer_id != customer_id:
+            raise DataLoss("the receipt is about another customer")
+        return answer.receipt
+
+
+class OperatorClient(VaultClient):
+    """Runs the vault."""
+
+    async def list_keys(self) -> key_service_pb2.ListKeysResponse:
+        """Key versions, states and ages; never a key."""
+        return await self._connection.call(self._connection.keys.ListKeys, key_service_pb2.ListKeysRequest())
+
+
+class AuditorClient(VaultClient):
+    """Reads the log."""
+
+    async def list_entries(
+        self, log_id: str = "", *, start_index: int = 0
+    ) -> AsyncIterator[audit_service_pb2.LoggedEntry]:
+        """The entries of a log from an index on, to the newest.
+
+        Raises:
+            DataLoss: an entry is left out or out of order.
+        """
+        request = audit_service_pb2.ListEntriesRequest(log_id=log_id, start_index=start_index)
+        expected = start_index
+        async for page in pages(self._connection, self._connection.audit.ListEntries, request):
+            for entry in page.entries:
+                if entry.index != expected:
+                    raise DataLoss("the log's entries are not in order")
+                expected += 1
+                yield entry
