@@ -1,0 +1,1 @@
+"""Read the policy: who may do what, and which clause says so."""
