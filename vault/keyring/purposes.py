@@ -19,6 +19,11 @@ from vault.v1 import key_service_pb2 as v1
 from vault.v1 import status_pb2 as status
 
 _SEED = "purpose-seed"
+_EVENTS = {
+    v1.KEY_STATE_ACTIVE: "ActivateKey",
+    v1.KEY_STATE_PRE_ACTIVE: "PreActivateKey",
+    v1.KEY_STATE_DEACTIVATED: "DeactivateKey",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class PurposeKeys:
     def __init__(self, rows: SystemRows) -> None:
         self._rows = rows
         self._versions: dict[Purpose, list[KeyVersion]] = {}
+        self.events: list[tuple[str, Purpose]] = []
+        """What `load` and `create_vault_key` did, for the log: (`CreateKey` or the new state, purpose)."""
 
     async def load(self, custody: Mapping[Purpose, Custody], pinned: Mapping[Purpose, Pinned], now: int) -> None:
         """Read all versions, make keys of new vault-custody purposes, and bring the states in line with the policy.
@@ -103,6 +110,7 @@ class PurposeKeys:
             key.state = state
             key.row_version += 1
             await self._rows.add([self._row(key)])
+            self.events.append((_EVENTS[state], key.purpose))
 
     async def create_vault_key(self, purpose: Purpose, now: int) -> KeyVersion:
         """Make the next version of a vault-custody purpose's key and make it active; older ones go on opening."""
@@ -115,6 +123,7 @@ class PurposeKeys:
         for older in versions:
             await self._set_state(older, v1.KEY_STATE_DEACTIVATED)
         versions.append(key)
+        self.events.append(("CreateKey", purpose))
         return key
 
     async def register(self, purpose: Purpose, public_key: bytes, pinned: Pinned, now: int) -> KeyVersion:

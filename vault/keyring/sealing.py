@@ -6,7 +6,7 @@ hands out steps without waiting. Steps end by a timer 90 s after their first sea
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from vault.crypto.envelope import Step
 from vault.crypto.epoch import new_epoch_secret, seal_stanza
@@ -25,6 +25,8 @@ class Sealing:
         self._epochs = epochs
         self._sealers: dict[str, tuple[EpochSealer, tuple[bytes, ...]]] = {}
         self._publishing = asyncio.Lock()
+        self.announce: Callable[[str, int], Awaitable[None]] | None = None
+        """Told of each epoch that was published (its audience, and when), before it is used; the log's ear."""
 
     async def prepare(self, envelopes: Mapping[str, int], now: int) -> None:
         """Make room for this many envelopes of each audience; `now` in milliseconds since 1970.
@@ -72,6 +74,8 @@ class Sealing:
             for k in recipients
         ]
         await self._epochs.publish(Epoch(sealer.epoch_id, audience, self._owner, now), stanzas)
+        if self.announce:
+            await self.announce(audience, now)
         old = self._sealers.get(audience)
         self._sealers[audience] = (sealer, tuple(k.recipient.fingerprint for k in recipients))
         if old:

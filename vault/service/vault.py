@@ -108,11 +108,10 @@ class Vault:
         await log.start()
         records = Records(store, keyring.vault_keys)
         journal = Journal(store, log_id)
-        writer = Writer(store, records, keyring, {f.field: f.audience for f in policy.fields.values()})
+        writer = Writer(store, journal, records, keyring, {f.field: f.audience for f in policy.fields.values()})
         reader = Reader(records, keyring, journal)
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
-        start = Call(Caller(owner, frozenset()), "Vault.Start", now)
-        await journal.append(start, touched_entry(start, Touched()))
+        await _announce(journal, owner, keyring, now)
         return cls(parts)
 
     @property
@@ -152,6 +151,23 @@ class Vault:
         await self._parts.log.close()
         self._parts.keyring.close()
         await self._parts.store.close()
+
+
+async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
+    """Log the start, the key events that it brought, and from now on each epoch that the vault publishes itself."""
+
+    async def log(action: str, purpose: str, at: int) -> None:
+        call = Call(Caller(owner, frozenset()), f"Vault.{action}", at)
+        await journal.append(call, touched_entry(call, Touched(), purpose=purpose))
+
+    async def published(_audience: str, at: int) -> None:
+        await log("PublishEpoch", "", at)
+
+    await log("Start", "", now)
+    for action, purpose in keyring.purposes.events:
+        await log(action, purpose, now)
+    keyring.purposes.events.clear()
+    keyring.sealing.announce = published
 
 
 def root_key_provider(settings: RootKeySettings) -> RootKeyProvider:

@@ -21,7 +21,7 @@ from vault.keyring.keyring import Keyring
 from vault.service.call import Call
 from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
-from vault.service.kinds import CONTACT
+from vault.service.kinds import CONTACT, RecordMessage
 from vault.service.opening import Opened, Records
 from vault.storage.port import Item, Lookup, Put, RecordStore, Result, Row, SeenRequest, Work, WrappedKey
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
@@ -121,9 +121,12 @@ _REASONS = {
 class Writer:
     """Makes rows of drafts."""
 
-    def __init__(self, store: RecordStore, records: Records, keyring: Keyring, audiences: Mapping[str, str]) -> None:
+    def __init__(
+        self, store: RecordStore, journal: "Journal", records: Records, keyring: Keyring, audiences: Mapping[str, str]
+    ) -> None:
         """`audiences` gives each field's current audience by policy name."""
         self._store = store
+        self._journal = journal
         self._records = records
         self._keyring = keyring
         self._audiences = audiences
@@ -154,6 +157,7 @@ class Writer:
             return Repeatable(request_id, fingerprint), None
         if not hmac.compare_digest(seen.fingerprint, fingerprint):
             raise _reused()
+        await self._journal.append(call, touched_entry(call, Touched(), request=request_id))
         return None, seen.response
 
     async def prepare(self, drafts: Sequence[Draft], now: int) -> None:
@@ -227,7 +231,7 @@ class Writer:
 
 
 def _unprotected(draft: Draft) -> bytes:
-    plain = draft.kind.message()
+    plain: RecordMessage = draft.kind.message()
     plain.create_time.FromMilliseconds(draft.create_time)
     return plain.SerializeToString(deterministic=True)
 
