@@ -40,7 +40,7 @@ class BillingClient(CustomerReader, Custodian):
         """Connect; the settings must hold the key of payment_processing.
 
         Raises:
-            InvalidArgument: they do not.
+            ConfigError: they do not.
         """
         super().__init__(settings, channel=channel)
         self._epoch_keys = EpochKeys(self._connection, PURPOSE, settings.purpose_keys.get(PURPOSE, ()))

@@ -16,7 +16,7 @@ from vault.crypto.envelope import Step
 from vault.crypto.epoch import EpochId, open_stanza, step_key
 from vault.crypto.hpke import PurposeKeyPair
 from vault.domain.secret import Secret
-from vault.errors import InvalidArgument, OpenError
+from vault.errors import ConfigError, OpenError
 from vault.v1 import key_service_pb2 as api
 
 EPOCHS = 8192
@@ -48,10 +48,10 @@ class EpochKeys:
             pairs: the purpose's key in use first, then older versions.
 
         Raises:
-            InvalidArgument: there is no key.
+            ConfigError: there is no key.
         """
         if not pairs:
-            raise InvalidArgument("purpose_keys", f"must have a key for {purpose}")
+            raise ConfigError("client.toml", f"purpose_keys.{purpose}", "must name the key of this purpose")
         self.purpose = purpose
         self.pairs = tuple(pairs)
         self._connection = connection

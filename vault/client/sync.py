@@ -1,0 +1,200 @@
+"""The same clients for code that is not async, such as a Django view or a Celery task.
+
+    with BillingClient.open("DIR/callers/billing") as billing:
+        card = billing.get_card("customers/42/cards/7f3a")
+
+Nothing is written twice: each method here is the async one, run on an event loop of its own in one daemon thread of
+the process, where the timers that end a sealer's steps run too. Calls from many threads share a client and its
+connection. What an event loop or a gRPC channel is does not survive a fork, so clients are opened after it; one that
+was opened before says so.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import cache, update_wrapper
+from types import TracebackType
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
+
+from vault.client import billing, care, staff, storefront
+from vault.client import settings as files
+from vault.client.base import VaultClient
+from vault.client.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Loop:
+    """An event loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.pid = os.getpid()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="vault-client", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Wait for work on the loop; an interrupt of the waiting cancels it.
+
+        Raises:
+            RuntimeError: called in a forked child, or on the loop itself, where it would wait for ever.
+        """
+        if os.getpid() != self.pid or threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("open the client after the fork, and do not call it from its own callbacks")
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+
+@cache
+def _loop_of(_pid: int) -> _Loop:
+    return _Loop()
+
+
+class Method(Generic[P, R]):
+    """An async client's method, seen from the façade: the same parameters, and the result itself."""
+
+    def __init__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    def __get__(self, client: "Client", owner: type["Client"]) -> Callable[P, R]:
+        """Bind to a client."""
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return client.loop.run(self._method(client.client, *args, **kwargs))
+
+        return update_wrapper(call, self._method)
+
+
+class Listing(Generic[P, R]):
+    """An async client's iterator, seen from the façade."""
+
+    def __init__(self, method: Callable[Concatenate[Any, P], AsyncIterator[R]]) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    def __get__(self, client: "Client", owner: type["Client"]) -> Callable[P, Iterator[R]]:
+        """Bind to a client."""
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+            items = self._method(client.client, *args, **kwargs)
+
+            async def following() -> tuple[R, ...]:
+                async for item in items:
+                    return (item,)
+                return ()
+
+            while found := client.loop.run(following()):
+                yield from found
+
+        return update_wrapper(call, self._method)
+
+
+class Client:
+    """A caller of the vault. Use as a context manager, or call `close`."""
+
+    kind: ClassVar[type[VaultClient]] = VaultClient
+
+    def __init__(self, settings: Settings) -> None:
+        self.loop = _loop_of(os.getpid())
+        self.client = self.loop.run(self._made(settings))
+
+    async def _made(self, settings: Settings) -> VaultClient:
+        return self.kind(settings)
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Make a client from a caller's folder (or its client.toml).
+
+        Raises:
+            ConfigError: a file is missing, malformed, or a key that others may read.
+        """
+        return cls(files.load(path))
+
+    def close(self) -> None:
+        """Close the connection and forget keys."""
+        self.loop.run(self.client.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    get_policy = Method(VaultClient.get_policy)
+    explain_access = Method(VaultClient.explain_access)
+    get_checkpoint = Method(VaultClient.get_checkpoint)
+
+
+class StorefrontClient(Client):
+    """Writes customers, contacts and cards."""
+
+    kind: ClassVar[type[VaultClient]] = storefront.StorefrontClient
+    create_customer = Method(storefront.StorefrontClient.create_customer)
+    batch_create_customers = Method(storefront.StorefrontClient.batch_create_customers)
+    put_contact = Method(storefront.StorefrontClient.put_contact)
+    add_card = Method(storefront.StorefrontClient.add_card)
+
+
+class BillingClient(Client):
+    """Reads cards, and the addresses to verify them."""
+
+    kind: ClassVar[type[VaultClient]] = billing.BillingClient
+    get_customer = Method(billing.BillingClient.get_customer)
+    get_card = Method(billing.BillingClient.get_card)
+    batch_get_cards = Method(billing.BillingClient.batch_get_cards)
+    list_cards = Method(billing.BillingClient.list_cards)
+    get_contact = Method(billing.BillingClient.get_contact)
+    register_purpose_key = Method(billing.BillingClient.register_purpose_key)
+    reseal_epochs = Method(billing.BillingClient.reseal_epochs)
+
+
+class ProvisioningClient(Client):
+    """Sets up and runs the services that customers ordered."""
+
+    kind: ClassVar[type[VaultClient]] = care.ProvisioningClient
+    get_customer = Method(care.ProvisioningClient.get_customer)
+    get_contact = Method(care.ProvisioningClient.get_contact)
+    batch_get_contacts = Method(care.ProvisioningClient.batch_get_contacts)
+    find_contacts = Method(care.ProvisioningClient.find_contacts)
+    list_cards = Method(care.ProvisioningClient.list_cards)
+
+
+class CareClient(ProvisioningClient):
+    """Answers customers and corrects what is wrong."""
+
+    kind: ClassVar[type[VaultClient]] = care.CareClient
+    put_contact = Method(care.CareClient.put_contact)
+    delete_contact = Method(care.CareClient.delete_contact)
+    delete_card = Method(care.CareClient.delete_card)
+
+
+class OfficerClient(Client):
+    """Answers for the customers' rights."""
+
+    kind: ClassVar[type[VaultClient]] = staff.OfficerClient
+    get_customer = Method(staff.OfficerClient.get_customer)
+    erase_customer = Method(staff.OfficerClient.erase_customer)
+
+
+class OperatorClient(Client):
+    """Runs the vault."""
+
+    kind: ClassVar[type[VaultClient]] = staff.OperatorClient
+    list_keys = Method(staff.OperatorClient.list_keys)
+
+
+class AuditorClient(Client):
+    """Reads the log."""
+
+    kind: ClassVar[type[VaultClient]] = staff.AuditorClient
+    list_entries = Listing(staff.AuditorClient.list_entries)
