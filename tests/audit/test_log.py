@@ -1,6 +1,7 @@
 """The log of a process: what it signs, when it refuses to start, and how it lives with a store that fails."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -303,3 +304,8 @@ async def test_a_log_that_never_started_can_be_closed() -> None:
     store = FakeLogStore()
     await Process(store).log.close()
     assert store.lease is None
+
+
+def test_the_lease_counts_in_milliseconds_since_1970() -> None:
+    """As every time that is stored."""
+    assert abs(module.wall_clock() / 1000 - time.time()) < 5

@@ -232,8 +232,7 @@ class AuditLog:
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
+            await asyncio.wait_for(self._stop.wait(), seconds)
         return self._stop.is_set()
 
 
