@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vault.audit import entry as module
 from vault.audit.entry import NO_DIGEST, Subject, describe, digest_of, entry_bytes, new_subject, parse
 from vault.domain.names import CustomerId, card_name, contact_name, customer_name
 from vault.errors import DataLoss, InvalidArgument
@@ -107,6 +108,16 @@ def test_lists_that_are_not_parallel_are_a_mistake(lists: dict[str, Any]) -> Non
     """An entry that nobody could read right is not written."""
     with pytest.raises(InvalidArgument):
         entry(**lists)
+
+
+def test_a_card_number_sent_as_a_purpose_is_not_kept_in_memory() -> None:
+    """Only good purposes are cached."""
+    module._purpose.cache_clear()
+    entry(purpose=f"a{PAN}")
+    entry(purpose=PAN)
+    assert module._purpose.cache_info().currsize == 0
+    entry()
+    assert module._purpose.cache_info().currsize == 1
 
 
 def test_subjects_are_random() -> None:

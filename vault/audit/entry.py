@@ -175,17 +175,23 @@ def _check_parallel(
 ) -> None:
     if len(subjects) != count or any(each and len(each) != count for each in (written, replaced, outcomes)):
         raise InvalidArgument("entry", "subjects, digests and outcomes must be parallel to records")
-    if not (
-        {SUBJECT_SIZE}.issuperset(map(len, subjects)) and _DIGEST_SIZES.issuperset(map(len, (*written, *replaced)))
-    ):
+    sizes = {SUBJECT_SIZE}.issuperset(map(len, subjects)), _DIGEST_SIZES.issuperset(map(len, (*written, *replaced)))
+    if not all(sizes):
         raise InvalidArgument("entry", "pseudonyms must be 16 bytes and digests 32 or none")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
+def _purpose(text: str) -> str:
+    """Check a purpose; what is refused is raised and so not kept in the cache."""
+    if is_pan_like(text):
+        raise InvalidArgument("purpose", "must not look like a card number")
+    return check_purpose(text)
+
+
 def _form_of_purpose(text: str) -> str:
     """A purpose as it is, and nothing of any other text."""
     try:
-        return "" if is_pan_like(text) else check_purpose(text)
+        return _purpose(text) if text else ""
     except InvalidArgument:
         return ""
 
