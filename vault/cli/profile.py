@@ -54,7 +54,11 @@ def run(home: Path, role: str, kind: type[_Client], work: Callable[[_Client], Aw
         ConfigError: the caller's folder is missing or wrong.
         VaultError: as the vault answered.
     """
-    caller = settings_of(home, role)
+    return run_with(settings_of(home, role), kind, work)
+
+
+def run_with(caller: Settings, kind: type[_Client], work: Callable[[_Client], Awaitable[_Result]]) -> _Result:
+    """As `run`, for settings that were read before."""
 
     async def connected() -> _Result:
         async with kind(caller) as client:

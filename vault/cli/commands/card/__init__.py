@@ -1,0 +1,1 @@
+"""List cards, and show one to billing."""

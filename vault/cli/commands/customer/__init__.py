@@ -1,0 +1,1 @@
+"""Create, show and erase customers."""

@@ -1,0 +1,52 @@
+"""Erase a customer: every key is destroyed, then every row."""
+
+from pathlib import Path
+
+import click
+
+from vault.cli import moments, options, output, profile
+from vault.client import OfficerClient
+from vault.v1.customer_service_pb2 import ErasureReceipt
+
+
+@click.command()
+@click.argument("customer_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.client_options
+def command(*, customer_id: str, yes: bool, home: Path, role: str | None) -> None:
+    """Erase a customer for good: every key first, then every row. The id is never used again.
+
+    Prints the receipt: what was destroyed, and from when on no backup opens anything of the customer. Called as the
+    officer, unless --as names another role.
+
+    Example:
+      customer-vault customer erase 42
+    """
+    if not yes:
+        click.confirm("Erase this customer? There is no way back", abort=True, err=True)
+    receipt = profile.run(home, role or "officer", OfficerClient, lambda vault: vault.erase_customer(customer_id))
+    output.emit(_document(receipt), lambda: _tell(receipt))
+
+
+def _document(receipt: ErasureReceipt) -> dict[str, object]:
+    return {
+        "customer_id": receipt.customer_id,
+        "erase_time": moments.iso_ms(receipt.erase_time_ms),
+        "keys_destroyed": receipt.keys_destroyed,
+        "records_removed": receipt.records_removed,
+        "horizon_time": moments.iso_ms(receipt.horizon_time_ms),
+        "log_id": receipt.log_id,
+        "log_index": receipt.log_index,
+    }
+
+
+def _tell(receipt: ErasureReceipt) -> None:
+    output.pairs(
+        {
+            "erased": receipt.customer_id,
+            "at": moments.iso_ms(receipt.erase_time_ms),
+            "destroyed": f"{receipt.keys_destroyed} keys, {receipt.records_removed} records",
+            "horizon": f"{moments.iso_ms(receipt.horizon_time_ms)}: from then on no older backup opens anything",
+            "in the log": f"{receipt.log_id}, index {receipt.log_index}",
+        }
+    )

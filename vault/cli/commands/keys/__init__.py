@@ -1,0 +1,1 @@
+"""Look at key versions, states and ages; never at a key."""
