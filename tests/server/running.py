@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
 from vault.pki import spiffe
 from vault.pki.authority import DevelopmentCA, IssuedCertificate
@@ -182,6 +183,22 @@ async def get(
 ) -> contacts.GetContactResponse:
     """One call, with a deadline unless it is None."""
     return await getter(channel)(contacts.GetContactRequest(customer_id=customer), timeout=seconds)
+
+
+async def call_bytes(channel: grpc.aio.Channel, method: str, request: bytes) -> bytes:
+    """Call any method with any bytes."""
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    return await call(request, timeout=10)
+
+
+async def ask_health(channel: grpc.aio.Channel, service: str = "") -> str:
+    """What a load balancer asks."""
+    request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+    answer = health_pb2.HealthCheckResponse.FromString(
+        await call_bytes(channel, "/grpc.health.v1.Health/Check", request)
+    )
+    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return name
 
 
 async def failure(call: Awaitable[object]) -> grpc.aio.AioRpcError:

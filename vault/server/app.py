@@ -123,7 +123,7 @@ def run(config: Path, open_vault: Opener, *, ready: Callable[[str], None] | None
 
 async def _main(settings: Settings, open_vault: Opener, ready: Callable[[str], None] | None) -> bool:
     """Open and serve; say whether the storage has failed."""
-    logs.watch_loop(asyncio.get_running_loop())
+    logs.catch_all(asyncio.get_running_loop())
     stop = Stop()
     async with _signals(stop):
         opened = await open_vault(settings, fatal=stop.fatal)

@@ -60,20 +60,18 @@ def configure(level: str, *, out: TextIO | None = None) -> None:
     )
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
     grpc = logging.getLogger("grpc")
-    grpc.addHandler(logging.NullHandler())
-    grpc.propagate = False
-    sys.excepthook = lambda _, error, __: uncaught(error)
-    sys.unraisablehook = lambda said: uncaught(said.exc_value)
-    threading.excepthook = lambda said: uncaught(said.exc_value)
+    grpc.handlers, grpc.propagate = [logging.NullHandler()], False
 
 
-def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Log what a forgotten task raised; asyncio itself would print the text."""
-    loop.set_exception_handler(lambda _, said: uncaught(said.get("exception")))
+def catch_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Log what nobody else handles, in any thread, task or destructor; Python itself would print the text."""
+    sys.excepthook = lambda _, error, __: _uncaught(error)
+    sys.unraisablehook = lambda said: _uncaught(said.exc_value)
+    threading.excepthook = lambda said: _uncaught(said.exc_value)
+    loop.set_exception_handler(lambda _, said: _uncaught(said.get("exception")))
 
 
-def uncaught(error: BaseException | None) -> None:
-    """Log an exception that nobody handles."""
+def _uncaught(error: BaseException | None) -> None:
     log.error("uncaught exception", **exception(error))
 
 

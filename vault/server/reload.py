@@ -8,13 +8,12 @@ that cannot be read is reported once and the one before stays in force; so a bad
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
 
 from vault.errors import ConfigError
 from vault.server.certificates import Stamp, stamp
 from vault.server.logs import log
 
-PERIOD_SECONDS: Final = 1.0
+PERIOD_SECONDS = 1.0
 
 
 class Watched:
@@ -41,10 +40,10 @@ class Watched:
             log.info("file read", file=str(self._paths[0]))
 
 
-async def keep_current(watched: Iterable[Watched], period: float = PERIOD_SECONDS) -> None:
+async def keep_current(watched: Iterable[Watched]) -> None:
     """Look at the files until cancelled; in a thread, since a file system may hang."""
     watched = list(watched)
     while True:
-        await asyncio.sleep(period)
+        await asyncio.sleep(PERIOD_SECONDS)
         for each in watched:
             await asyncio.to_thread(each.look)
