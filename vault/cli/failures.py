@@ -42,13 +42,19 @@ _KINDS: tuple[tuple[type[errors.VaultError], str], ...] = (
     (errors.OpenError, "check that pins and keys are those of this vault: customer-vault doctor DIR"),
 )
 
+_LOG = "see the server's log"
+# These errors are known by name: their module brings gRPC along, which commands that need no server do without.
+_UNTRUSTED = "stop, and tell whoever operates the vault; compare pins.json with the operator's"
+
 
 def next_step(error: errors.VaultError) -> str:
     """What to do about it."""
+    if any(kind.__name__ == "Untrusted" for kind in type(error).__mro__):
+        return _UNTRUSTED
     by_reason = _REASONS.get(error.reason)
     if by_reason is not None:
         return by_reason
-    return next((step for kind, step in _KINDS if isinstance(error, kind)), "see the server's log")
+    return next((step for kind, step in _KINDS if isinstance(error, kind)), _LOG)
 
 
 def exit_code(error: Exception) -> int:

@@ -1,10 +1,13 @@
 """Options that many commands share, spelled once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from vault.errors import InvalidArgument
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -27,6 +30,18 @@ def json_option(command: _Command) -> _Command:
 def wants_json(ctx: click.Context | None = None) -> bool:
     """Whether the running command was asked for JSON."""
     return bool((ctx or click.get_current_context()).meta.get(_JSON))
+
+
+@contextmanager
+def typed() -> Iterator[None]:
+    """What is malformed in here was typed on the command line: a usage error, exit code 2.
+
+    Only for checks that need no server; what the vault refuses is refused (1).
+    """
+    try:
+        yield
+    except InvalidArgument as error:
+        raise click.UsageError(f"{error.field}: {error.rule}.") from None
 
 
 def home_option(command: _Command) -> _Command:

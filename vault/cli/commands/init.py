@@ -33,7 +33,9 @@ def command(directory: Path, trust_domain: str, listen: str, passphrase_file: Pa
       customer-vault init ./vault-dir
       customer-vault serve ./vault-dir
     """
-    made = create(directory, Wish(spiffe.parse_trust_domain(trust_domain), Address.parse(listen), passphrase_file))
+    with options.typed():
+        wish = Wish(spiffe.parse_trust_domain(trust_domain), Address.parse(listen), passphrase_file)
+    made = create(directory, wish)
     output.emit(_document(made), lambda: _tell(made))
 
 

@@ -65,7 +65,8 @@ def command(
 
 def _look_up(file: Path, caller: str, field: str, purpose: str) -> Answer:
     policy = load(file)
-    found = explain(policy, roles_named(policy, caller), field, purpose)
+    with options.typed():
+        found = explain(policy, roles_named(policy, caller), field, purpose)
     return Answer(
         found.allowed,
         _reason(found.reason),

@@ -1,0 +1,50 @@
+"""Keys: does every purpose have one in use, and how old are they?"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vault.cli import moments, profile
+from vault.cli.doctor.examine import Examined, Finding, State, ok
+from vault.client import OperatorClient
+from vault.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
+from vault.policy.load import load
+from vault.v1.key_service_pb2 import KEY_STATE_ACTIVE, ListKeysResponse
+
+_VAULT_KEY_DAYS: Final = 30
+_PURPOSE_KEY_DAYS: Final = 365
+"""Cryptoperiods: NIST SP 800-57 part 1, 5.3.6, allows a year or two; the vault key's is the erasure horizon's."""
+
+
+def check(at: Examined) -> Iterator[Finding]:
+    """Ask the running server, as the operator."""
+    if at.settings is None:
+        return
+    try:
+        keys = profile.run(at.layout.home, "operator", OperatorClient, lambda vault: vault.list_keys())
+    except (Unavailable, OutcomeUnknown, DeadlineExceeded):
+        yield Finding(State.UNCHECKED, "the server does not answer", f"customer-vault serve {at.layout.home}")
+        return
+    active = {key.purpose for key in keys.purpose_keys if key.state == KEY_STATE_ACTIVE}
+    missing = [p for p, rule in load(at.settings.vault.policy).purposes.items() if rule.custody.value != "none"]
+    missing = [purpose for purpose in missing if purpose not in active]
+    for purpose in missing:
+        yield Finding(
+            State.PROBLEM,
+            f"{purpose} has no active key: nothing can be written for it",
+            "register its public key, and name its fingerprint in policy.toml",
+        )
+    old = list(_old(keys))
+    yield from old
+    if not missing and not old:
+        yield ok(f"{len(active)} purposes have a key in use; none is past its period")
+
+
+def _old(keys: ListKeysResponse) -> Iterator[Finding]:
+    for vault_key in keys.vault_keys:
+        age = moments.days_since(vault_key.create_time_ms)
+        if vault_key.state == KEY_STATE_ACTIVE and age > _VAULT_KEY_DAYS:
+            yield Finding(State.WARNING, f"vault key {vault_key.version} is {age} days old", "rotate it")
+    for key in keys.purpose_keys:
+        age = moments.days_since(key.create_time_ms)
+        if key.state == KEY_STATE_ACTIVE and age > _PURPOSE_KEY_DAYS:
+            yield Finding(State.WARNING, f"the key of {key.purpose} is {age} days old", "replace it by a new version")
