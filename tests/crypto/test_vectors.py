@@ -62,7 +62,7 @@ def test_seed_gives_the_fingerprint(purpose: str) -> None:
 
 
 @pytest.mark.parametrize(("known", "_envelope"), epochs())
-def test_stanzas_open_to_the_epoch_secret(known: dict[str, Any], _envelope: object) -> None:  # noqa: PT019
+def test_stanzas_open_to_the_epoch_secret(known: dict[str, Any], _envelope: object) -> None:
     """Every stanza opens under its purpose's key, and to the committed secret."""
     for purpose, stanza in known["stanzas"].items():
         opened = epoch.open_stanza(
@@ -92,7 +92,9 @@ def test_boxes_open(known: dict[str, Any], sealed: dict[str, Any]) -> None:
     kind = "card" if sealed is V["card"] else "contact"
     message = Envelope.FromString(raw(sealed["envelope"]))
     envelope.check_record([message])
-    step = envelope.Step(known["audience"], epoch.EpochId(raw(known["epoch_id"])), sealed["step"], raw(sealed["K_step"]))
+    step = envelope.Step(
+        known["audience"], epoch.EpochId(raw(known["epoch_id"])), sealed["step"], raw(sealed["K_step"])
+    )
     opened = envelope.open_boxes(VAULT_ID, step, V[kind]["record_name"], message, fields_of(kind))
     assert {f.policy_name: p.hex() for f, p in opened} == {b["field"]: b["plaintext_hex"] for b in sealed["boxes"]}
     assert [f.number for f, _ in opened] == [b["number"] for b in sealed["boxes"]]
@@ -181,9 +183,7 @@ class TestRefused:
         )
         message = Envelope.FromString(raw(V["card"]["envelope"]))
         with pytest.raises(OpenError):
-            envelope.open_boxes(
-                VAULT_ID, step, V["card"]["record_name"], message, {2: ALL_FIELDS["payment.expiry"]}
-            )
+            envelope.open_boxes(VAULT_ID, step, V["card"]["record_name"], message, {2: ALL_FIELDS["payment.expiry"]})
 
     @pytest.mark.parametrize("case", ["uncommitted_stanza", "non_canonical_audience"])
     def test_stanzas(self, case: str) -> None:

@@ -123,7 +123,12 @@ async def test_a_batch_keeps_order_and_reports_misses(vault: OpenVault) -> None:
     request = v1.BatchGetContactsRequest(customer_ids=["b", "nobody", "a", "b"], purpose="service_provisioning")
     answer = await vault.call("provisioning", "ContactService.BatchGetContacts", request)
     names = [r.contact.record_name or r.error.reason for r in answer.results]
-    expected = ["customers/b/contact", status.REASON_CUSTOMER_NOT_AVAILABLE, "customers/a/contact", "customers/b/contact"]
+    expected = [
+        "customers/b/contact",
+        status.REASON_CUSTOMER_NOT_AVAILABLE,
+        "customers/a/contact",
+        "customers/b/contact",
+    ]
     assert names == expected
     assert len(await vault.entries()) == before + 1
 

@@ -4,10 +4,10 @@ import pytest
 
 from tests.vaults import CARD_NUMBER, OpenVault, card, new_request_id
 from vault.crypto import envelope, fields
-from vault.domain.fields import protected_fields
-from vault.domain.secret import Secret
 from vault.crypto.epoch import EpochId, open_stanza, step_key
 from vault.crypto.hpke import PurposeKeyPair
+from vault.domain.fields import protected_fields
+from vault.domain.secret import Secret
 from vault.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied
 from vault.v1 import key_service_pb2 as keys
 from vault.v1 import payment_service_pb2 as v1
