@@ -48,7 +48,7 @@ def audience_of(field: str) -> str:
 
 AUDIENCES = {name: audience_of(name) for name in ALL_FIELDS if name.startswith(("payment.", "contact."))}
 
-Before = Callable[[Any], None]
+Before = Callable[[Any], Any]
 After = Callable[[Any, Any], None]
 
 
@@ -66,6 +66,7 @@ class FakeVault:
         self.customers: set[str] = set()
         self.calls: Counter[str] = Counter()
         self.requests: dict[str, list[Any]] = defaultdict(list)
+        self.remaining: list[float | None] = []
         self.before: dict[str, Before] = {}
         self.after: dict[str, After] = {}
         self.note: Callable[[int], bytes] = self.checkpoint
@@ -101,11 +102,14 @@ class FakeVault:
         async def handler(request: Any, context: Any) -> Any:
             self.calls[name] += 1
             self.requests[name].append(request)
+            self.remaining.append(context.time_remaining())
             self.size += 1
             context.set_trailing_metadata((("vault-checkpoint-bin", self.note(self.size)),))
             try:
                 if before := self.before.get(name):
-                    before(request)
+                    waiting = before(request)
+                    if waiting is not None:
+                        await waiting
                 answer = serve(request)
             except VaultError as error:
                 rich = server_status.of(error, "c0ffee")
