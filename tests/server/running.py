@@ -82,6 +82,18 @@ class Place:
         """A certificate as `init` makes it."""
         return self.ca.issue(name, now=now(), lifetime=lifetime)
 
+    def channel(self, address: str, issued: IssuedCertificate | None = None, **options: int) -> grpc.aio.Channel:
+        """A connection of a good caller, or with the certificate given."""
+        issued = issued or self.caller()
+        return self.connect(address, issued.cert_pem, issued.key_pem.reveal(), **options)
+
+    def connect(self, address: str, cert_pem: bytes, key_pem: bytes, **options: int) -> grpc.aio.Channel:
+        """A connection with any certificate."""
+        credentials = grpc.ssl_channel_credentials(self.ca.ca_pem, key_pem, cert_pem)
+        # A connection of its own: gRPC shares those with the same options among channels.
+        own = [("grpc.use_local_subchannel_pool", 1), *((f"grpc.{key}", value) for key, value in options.items())]
+        return grpc.aio.secure_channel(address, credentials, options=own)
+
     def server_certificate(self) -> IssuedCertificate:
         """Write a new one where the server looks for it."""
         name = spiffe.parse("spiffe://vault.example/vault")
@@ -102,8 +114,7 @@ def place(folder: Path, server: str = "") -> Place:
         certificate = "server/cert.pem"
         private_key = "server/key.pem"
         client_ca = "ca/ca.pem"
-        drain_seconds = 0
-        {server}
+        {server or "drain_seconds = 0"}
         [vault]
         trust_domain = "vault.example"
         policy = "policy.toml"
@@ -137,15 +148,7 @@ class Running:
 
     def channel(self, issued: IssuedCertificate | None = None, **options: int) -> grpc.aio.Channel:
         """A connection of a good caller, or with the certificate given."""
-        issued = issued or self.place.caller()
-        return self.connect(issued.cert_pem, issued.key_pem.reveal(), **options)
-
-    def connect(self, cert_pem: bytes, key_pem: bytes, **options: int) -> grpc.aio.Channel:
-        """A connection with any certificate."""
-        credentials = grpc.ssl_channel_credentials(self.place.ca.ca_pem, key_pem, cert_pem)
-        # A connection of its own: gRPC shares those with the same options among channels.
-        own = [("grpc.use_local_subchannel_pool", 1), *((f"grpc.{key}", value) for key, value in options.items())]
-        return grpc.aio.secure_channel(self.address, credentials, options=own)
+        return self.place.channel(self.address, issued, **options)
 
 
 @asynccontextmanager

@@ -70,7 +70,7 @@ MATRIX: dict[str, tuple[list[str], timedelta, timedelta, grpc.StatusCode]] = {
 async def test_an_unacceptable_certificate_never_reaches_the_vault(case: str, server: Running) -> None:
     """Whether TLS stops it (UNAVAILABLE) or the check on each call does."""
     names, starts, ends, code = MATRIX[case]
-    async with server.connect(*forged(server.place, *names, starts=starts, ends=ends)) as channel:
+    async with server.place.connect(server.address, *forged(server.place, *names, starts=starts, ends=ends)) as channel:
         assert (await failure(get(channel))).code() is code
         assert (await failure(ask_health(channel))).code() is code
     assert server.vault.calls == []

@@ -64,5 +64,3 @@ def confine() -> None:
     # enough to keep everybody else out.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # Must stand before gRPC's first server or channel: of failed handshakes its core would print lines of its own.
-    os.environ["GRPC_VERBOSITY"] = "NONE"

@@ -1,0 +1,205 @@
+"""The end of a server: in order, dropping no call; or at once, when the storage has failed."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from tests.server.running import CANARY, FakeVault, ask_health, failure, get, hello, place, running
+from tests.server.test_deadlines import Slow
+from vault.errors import ConfigError
+from vault.server.app import Stop, serve
+
+
+async def test_calls_in_flight_are_answered_before_the_vault_closes(tmp_path: Path) -> None:
+    """Thirty of them; each that was begun is finished."""
+
+    async def work(request: Message) -> Message:
+        await asyncio.sleep(0.5)
+        return await hello(request)
+
+    async with running(place(tmp_path), FakeVault(work)) as server, server.channel() as channel:
+        calls = [asyncio.create_task(get(channel)) for _ in range(30)]
+        while len(server.vault.calls) < 30:  # noqa: ASYNC110 - the fake has no event for it
+            await asyncio.sleep(0.01)
+        server.stop.ask()
+        await asyncio.gather(*calls)
+        await server.task
+    assert len(server.vault.finished) == 30
+    assert server.vault.closed
+
+
+async def test_health_says_so_first_and_calls_still_work_then(tmp_path: Path) -> None:
+    """A balancer that polls has `drain_seconds` to notice; nobody is refused meanwhile."""
+    async with running(place(tmp_path, "drain_seconds = 0.5")) as server, server.channel() as channel:
+        assert await ask_health(channel) == "SERVING"
+        assert await ask_health(channel, "vault.v1.ContactService") == "SERVING"
+        server.stop.ask()
+        await asyncio.sleep(0.1)
+        assert await ask_health(channel) == "NOT_SERVING"
+        assert await ask_health(channel, "vault.v1.ContactService") == "NOT_SERVING"
+        await get(channel)
+        await server.task
+        assert (await failure(get(channel))).code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_call_that_outlasts_the_grace_is_cut(tmp_path: Path) -> None:
+    """Its caller asked for longer than the default deadline; the server does not wait for ever."""
+    slow = Slow(30)
+    made = place(tmp_path, "default_deadline_seconds = 0.3")
+    async with running(made, FakeVault(slow.work)) as server, server.channel() as channel:
+        call = asyncio.create_task(get(channel, seconds=30))
+        await slow.started.wait()
+        server.stop.ask()
+        await asyncio.wait_for(server.task, 5)
+        assert (await failure(call)).code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert server.vault.closed
+
+
+async def test_a_failed_storage_is_not_closed_in_order(tmp_path: Path) -> None:
+    """Closing would write to a file of which nobody knows what it holds."""
+    made = place(tmp_path, "default_deadline_seconds = 60")
+    async with running(made) as server, server.channel() as channel:
+        await get(channel)
+        await asyncio.to_thread(server.stop.fatal, "the storage cannot sync")
+        await asyncio.wait_for(server.task, 5)
+    assert not server.vault.closed
+
+
+async def test_what_cannot_start_closes_the_vault(tmp_path: Path) -> None:
+    """A port that is taken is named; stores that were opened are put away."""
+    made = place(tmp_path)
+    vault = FakeVault()
+    async with running(made) as server:
+        taken = made.settings.server.model_copy(update={"listen": server.address})
+        with pytest.raises(ConfigError, match=rf"server\.listen: cannot listen on {server.address}"):
+            await serve(made.settings.model_copy(update={"server": taken}), vault, stop=Stop())
+    assert vault.closed
+
+
+# --- the process ---------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from vault.server import app
+from tests.server.running import FakeVault, hello
+
+async def open_vault(settings, *, fatal):
+    async def work(request):
+        match request.customer_id:
+            case "fail":
+                asyncio.get_running_loop().run_in_executor(None, fatal, "the storage cannot sync")
+                await asyncio.sleep(0.1)
+            case "slow":
+                print("begun", flush=True)
+                await asyncio.sleep(0.7)
+        return await hello(request)
+
+    class Vault(FakeVault):
+        async def close(self):
+            print("closed", flush=True)
+
+    return Vault(work)
+
+sys.exit(app.run(Path(sys.argv[1]), open_vault, ready=lambda address: print(address, flush=True)))
+"""
+
+
+@dataclass
+class Process:
+    """A server in a process of its own."""
+
+    popen: "subprocess.Popen[str]"
+    address: str
+
+    def said(self) -> str:
+        """Its next line on standard output."""
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().strip()
+
+    def end(self) -> tuple[int, str, list[dict[str, object]]]:
+        """Wait for it; return status, the rest of its output, and its log."""
+        out, log = self.popen.communicate(timeout=20)
+        return self.popen.returncode, out.strip(), [json.loads(line) for line in log.splitlines()]
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[Process]:
+    """Start one; it is killed at the end if it still runs."""
+    command = [sys.executable, "-c", PROGRAM, str(folder / "vault.toml")]
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as popen:
+        try:
+            started = Process(popen, "")
+            started.address = started.said()
+            yield started
+        finally:
+            popen.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_the_process_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    """The call in flight is answered, the vault closes, the status is 0."""
+    made = place(tmp_path)
+    with process(tmp_path) as server:
+        async with made.channel(server.address) as channel:
+            call = asyncio.create_task(get(channel, "slow"))
+            assert await asyncio.to_thread(server.said) == "begun"
+            server.popen.send_signal(number)
+            assert (await call).contact.record_name == "customers/slow/contact"
+        status, out, log = await asyncio.to_thread(server.end)
+    assert (status, out) == (0, "closed")
+    assert [line["event"] for line in log if line["event"] != "file read"] == ["serving", "stopping", "stopped"]
+
+
+async def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    """For an operator who will not wait; the storage survives a kill anyway."""
+    made = place(tmp_path)
+    with process(tmp_path) as server:
+        async with made.channel(server.address) as channel:
+            call = asyncio.create_task(get(channel, "slow"))
+            assert await asyncio.to_thread(server.said) == "begun"
+            server.popen.terminate()
+            await asyncio.sleep(0.2)
+            server.popen.terminate()
+            await failure(call)
+        status, out, _ = await asyncio.to_thread(server.end)
+    assert (status, out) == (-signal.SIGTERM, "")
+
+
+async def test_a_failed_storage_ends_the_process_with_status_70(tmp_path: Path) -> None:
+    """After the answer that was on its way; nothing is closed, and the log says why."""
+    made = place(tmp_path)
+    with process(tmp_path) as server:
+        async with made.channel(server.address) as channel:
+            await get(channel, "fail")
+        status, out, log = await asyncio.to_thread(server.end)
+    assert (status, out) == (70, "")
+    assert {"event": "cannot go on", "why": "the storage cannot sync"}.items() <= log[-1].items()
+
+
+async def test_failed_handshakes_print_nothing(tmp_path: Path) -> None:
+    """The core of gRPC would write a line of its own for each stranger who knocks."""
+    place(tmp_path)
+    with process(tmp_path) as server:
+        for _ in range(3):
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                await failure(get(channel, CANARY))
+        server.popen.terminate()
+        status, _, log = await asyncio.to_thread(server.end)
+    assert status == 0
+    assert {line["event"] for line in log} <= {"serving", "file read", "stopping", "stopped"}
