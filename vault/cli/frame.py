@@ -5,6 +5,7 @@ one line with the kind of the error and where it was raised: its text might hold
 """
 
 import sys
+from inspect import cleandoc
 from typing import Any
 
 import click
@@ -47,7 +48,7 @@ class Folder(click.Group):
             return Folder(module.__name__, name=cmd_name, help=doc, short_help=doc.partition("\n")[0])
         command: click.Command = module.command
         command.name = cmd_name
-        command.help = _with_example((command.help or "").replace("\b\n", ""))
+        command.help = _with_example(command.help or "")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -60,7 +61,7 @@ class Folder(click.Group):
 
 def _with_example(text: str) -> str:
     r"""A help text whose example keeps its lines: click re-wraps a paragraph unless it begins with \b."""
-    return text.replace("\n\nExample:\n", "\n\n\b\nExample:\n")
+    return cleandoc(text).replace("\n\nExample:\n", "\n\n\b\nExample:\n")
 
 
 class Root(Folder):

@@ -1,0 +1,40 @@
+"""A hundred cards for each call, sealed as they are stored: billing opens them on its own side."""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+from vault.cli.bench import people
+from vault.cli.bench.case import Bare, Case, require
+from vault.v1.payment_service_pb2 import BatchGetCardsRequest, BatchGetCardsResponse
+
+_ITEMS = 100
+_FIELDS = 5
+
+
+def _requests(customers: int, process: int) -> Iterator[bytes]:
+    return cycle(
+        [
+            BatchGetCardsRequest(
+                record_names=[people.card_name((start + process + n * 7919) % customers) for n in range(_ITEMS)],
+                purpose="payment_processing",
+            ).SerializeToString()
+            for start in range(0, customers, _ITEMS)
+        ]
+    )
+
+
+def _check(answer: bytes) -> None:
+    results = BatchGetCardsResponse.FromString(answer).results
+    require(holds=len(results) == _ITEMS)
+    require(holds=all(sum(len(sealed.boxes) for sealed in each.card.sealed) == _FIELDS for each in results))
+
+
+CASE = Case(
+    "PaymentService/BatchGetCards",
+    "billing",
+    _requests,
+    _check,
+    items=_ITEMS,
+    bare=Bare("cards/first", "payment"),
+    least={"ratio_to_primitives": 0.6},
+)

@@ -1,0 +1,40 @@
+"""A hundred contacts for each call: 500 fields in plain, for provisioning."""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+from vault.cli.bench import people
+from vault.cli.bench.case import Bare, Case, require
+from vault.v1.contact_service_pb2 import BatchGetContactsRequest, BatchGetContactsResponse
+
+_PURPOSE = "service_provisioning"
+_ITEMS = 100
+
+
+def _requests(customers: int, process: int) -> Iterator[bytes]:
+    return cycle(
+        [
+            BatchGetContactsRequest(
+                customer_ids=[people.customer_id((start + process + n * 7919) % customers) for n in range(_ITEMS)],
+                purpose=_PURPOSE,
+            ).SerializeToString()
+            for start in range(0, customers, _ITEMS)
+        ]
+    )
+
+
+def _check(answer: bytes) -> None:
+    results = BatchGetContactsResponse.FromString(answer).results
+    require(holds=len(results) == _ITEMS)
+    require(holds=all(getattr(each.contact, field) for each in results for field in people.CONTACT_FIELDS))
+
+
+CASE = Case(
+    "ContactService/BatchGetContacts",
+    "provisioning",
+    _requests,
+    _check,
+    items=_ITEMS,
+    bare=Bare("contact", "contact", _PURPOSE),
+    least={"ratio_to_primitives": 0.6},
+)

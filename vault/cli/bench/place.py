@@ -1,0 +1,72 @@
+"""A vault in a temporary folder, and the processes of a run.
+
+The vault is made by `init` and served by `serve`, as a user's is: default policy, mTLS, and a log that is on the disk
+before an answer leaves. Its folder is where temporary files go (TMPDIR); if that is memory and no disk, writes cost
+nothing there, so the run says how long the disk takes to sync.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from vault.cli.bench.child import Child
+from vault.cli.deployment.create import Wish, create
+from vault.cli.deployment.layout import Address
+from vault.pki import spiffe
+
+_SYNCS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a run works with."""
+
+    vault: Child
+    empty: Child
+    bare: Child
+    load: Sequence[Child]
+    sync_ms: float
+    """Median time of a write of 4 KiB that is on the disk."""
+
+
+@contextmanager
+def prepared(customers: int, load_processes: int) -> Iterator[Place]:
+    """Make a vault, start everything, store the customers; in the end all of it is gone.
+
+    Raises:
+        Unavailable: a process did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="customer-vault-bench-") as folder, ExitStack() as stack:
+        home = Path(folder) / "vault"
+        create(home, Wish(spiffe.parse_trust_domain("vault.example"), Address("127.0.0.1", 0)))
+
+        def start(name: str, module: str, *arguments: str) -> Child:
+            return stack.enter_context(Child(module, *arguments, log=Path(folder) / f"{name}.log"))
+
+        vault = start("vault", "vault.cli", "serve", str(home), "--json")
+        empty = start("empty", "vault.cli.bench.empty", str(home))
+        targets = [child.answer()["ready"] for child in (vault, empty)]
+        load = [
+            start(f"load-{number}", "vault.cli.bench.load", str(home), *targets, str(number), str(customers))
+            for number in range(load_processes)
+        ]
+        load[0].ask(do="fill")
+        bare = start("bare", "vault.cli.bench.bare", str(home), str(customers))
+        yield Place(vault, empty, bare, load, _sync_ms(Path(folder) / "sync"))
+
+
+def _sync_ms(path: Path) -> float:
+    taken = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(_SYNCS):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            taken.append((time.perf_counter() - began) * 1000)
+    return round(median(taken), 2)
