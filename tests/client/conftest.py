@@ -31,6 +31,11 @@ async def vault() -> AsyncIterator[FakeVault]:
 @pytest.fixture
 def settings(vault: FakeVault) -> Settings:
     """What billing holds and believes; the others need no less."""
+    return settings_for(vault)
+
+
+def settings_for(vault: FakeVault) -> Settings:
+    """The settings of a caller of a fake vault."""
     pins = Pins(
         VAULT_ID,
         {name: FieldPin(audience) for name, audience in AUDIENCES.items()},
