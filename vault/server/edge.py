@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
 
 from vault.errors import ConfigError
 from vault.server import handlers
@@ -99,7 +99,8 @@ class Edge:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, taken)
         if self._settings.reflection:
             names = [*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, taken)
+            servicer = reflection.aio.ReflectionServicer(names)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, taken)
         return taken.handlers
 
 
