@@ -31,10 +31,10 @@ def test_known_numbers_are_found(number: str, network: str) -> None:
         assert is_pan_like(text)
 
 
-@pytest.mark.parametrize("digits", ["４１１１１１１１１１１１１１１１", "٤١١١١١١١١١١١١١١١"])
-def test_digits_of_any_script_count(digits: str) -> None:
+@pytest.mark.parametrize("zero", [0xFF10, 0x0660])
+def test_digits_of_any_script_count(zero: int) -> None:
     """Full-width or Arabic digits hide nothing."""
-    assert is_pan_like(digits)
+    assert is_pan_like("".join(chr(zero + int(digit)) for digit in "4111111111111111"))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ much of it: it can be read in an afternoon.
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vault.audit.report import Report
 from vault.audit.verify import verify
@@ -41,11 +41,7 @@ class LogToVerify:
         """
         kept = [note for origin, note in notes.items() if origin == self.origin]
         checkpoints = logfile.checkpoints(self.file, self.log_id)
-        return verify(self._entries(), checkpoints, self.origin, self.public_key, kept)
-
-    def _entries(self) -> Iterator[tuple[int, bytes, bytes | None]]:
-        rows: Iterator[Sequence[Any]] = logfile.entries(self.file, self.log_id)
-        return ((row[0], row[1], row[2] if len(row) > _PAIR else None) for row in rows)
+        return verify(logfile.entries(self.file, self.log_id), checkpoints, self.origin, self.public_key, kept)
 
 
 def data_file(target: Path) -> Path:

@@ -78,10 +78,10 @@ class PurposeKeys:
     async def _load_version(self, purpose: Purpose, version: int, row_version: int, plaintext: bytes) -> None:
         row = PurposeKeyVersion.FromString(plaintext)
         if row.custody == v1.CUSTODY_VAULT:
-            seeds = {n.version: seed for n, seed in await self._rows.list(_SEED, purpose) if n.row == purpose}
-            if version not in seeds:
+            seed = await self._rows.get(_SEED, purpose, version)
+            if seed is None:
                 raise DataLoss("a purpose's seed is missing from the key store; restore the key store")
-            pair = PurposeKeyPair(Secret(seeds[version]))
+            pair = PurposeKeyPair(Secret(seed[1]))
             recipient, custody = Recipient(pair.public_key), Custody.VAULT
         else:
             pair, recipient, custody = None, Recipient(row.public_key), Custody.CALLER

@@ -17,13 +17,13 @@ class SystemRows:
         self._store = store
         self._keys = keys
 
-    async def get(self, kind: str, row: str) -> tuple[int, bytes] | None:
-        """(version, plaintext) of the newest version.
+    async def get(self, kind: str, row: str, version: int | None = None) -> tuple[int, bytes] | None:
+        """(version, plaintext) of one version, the newest unless told.
 
         Raises:
             DataLoss: the row does not open.
         """
-        found = await self._store.system_row(kind, row)
+        found = await self._store.system_row(kind, row, version)
         return (found.version, self._open(found)) if found else None
 
     async def list(

@@ -23,11 +23,21 @@ from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
 from vault.service.kinds import CONTACT, RecordMessage
 from vault.service.opening import Opened, Records
-from vault.storage.port import Item, Lookup, Put, RecordStore, Result, Row, SeenRequest, Work, WrappedKey
+from vault.storage.port import (
+    REQUEST_LIFETIME_MS,
+    Item,
+    Lookup,
+    Put,
+    RecordStore,
+    Result,
+    Row,
+    SeenRequest,
+    Work,
+    WrappedKey,
+)
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
 from vault.v1 import status_pb2 as status
 
-_REPEAT_MS = 24 * 3600 * 1000
 R = TypeVar("R", bound=Message)
 
 
@@ -148,7 +158,7 @@ class Writer:
         if not request_id:
             return None, None
         seen = await self._store.seen_request(call.caller.spiffe_id, request_id)
-        if seen and call.now - seen.seen_at > _REPEAT_MS:
+        if seen and call.now - seen.seen_at > REQUEST_LIFETIME_MS:
             seen = None
         at = seen.seen_at if seen else call.now
         content = _without_card_text(request, cards)

@@ -28,14 +28,14 @@ def logs(path: Path) -> list[str]:
     return [log for (log,) in _read(path, sql)]
 
 
-def entries(path: Path, log_id: str) -> Iterator[tuple[int, bytes]]:
-    """(index, entry) of a log, ascending, exactly as stored: gaps are for the verifier to find.
+def entries(path: Path, log_id: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """(index, entry, leaf hash) of a log, ascending, exactly as stored: gaps are for the verifier to find.
 
     Raises:
         ConfigError: the file cannot be opened, or is no vault's data file.
         DataLoss: the file is damaged where it was read.
     """
-    sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx > ? ORDER BY idx LIMIT ?"
+    sql = "SELECT idx, entry, leaf FROM log_entries WHERE log_id = ? AND idx > ? ORDER BY idx LIMIT ?"
     last = -(1 << 62)
     while part := _read(path, sql, log_id, last, AT_ONCE):
         yield from part

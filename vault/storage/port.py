@@ -106,6 +106,10 @@ class Result(Enum):
     """The owner has a tombstone."""
 
 
+REQUEST_LIFETIME_MS = 24 * 3600 * 1000
+"""How long a request_id has one effect; after that it is a new one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
     """A request_id that a caller used: one effect within its lifetime."""
@@ -218,8 +222,8 @@ class SystemStore(Protocol):
     async def add_vault_key(self, row: VaultKeyRow) -> None:
         """Insert a version; an existing one is never replaced."""
 
-    async def system_row(self, kind: str, row: str) -> SystemRow | None:
-        """The newest version of a system row."""
+    async def system_row(self, kind: str, row: str, version: int | None = None) -> SystemRow | None:
+        """One version of a system row, the newest unless told."""
 
     async def system_rows(
         self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31

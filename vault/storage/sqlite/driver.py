@@ -122,9 +122,9 @@ class SqliteStorage:
         """See the port."""
         await self._writer.run(system.add_vault_key(row))
 
-    async def system_row(self, kind: str, row: str) -> SystemRow | None:
+    async def system_row(self, kind: str, row: str, version: int | None = None) -> SystemRow | None:
         """See the port."""
-        return self._read.system_row(kind, row)
+        return self._read.system_row(kind, row, version)
 
     async def system_rows(
         self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
@@ -135,6 +135,10 @@ class SqliteStorage:
     async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
         """See the port."""
         return await self._writer.run(system.add_system_rows(rows, ignore_existing=ignore_existing))
+
+    async def remove_system_rows(self, kind: str, before: str) -> None:
+        """See the port."""
+        await self._writer.run(system.remove_system_rows(kind, before))
 
     # LogStore
 

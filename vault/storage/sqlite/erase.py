@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, repeat
 
+from vault.crypto.merkle import leaf_hash
 from vault.domain.names import Owner
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.engine import sqlite3
@@ -27,7 +28,7 @@ _TOMBSTONE = "INSERT OR IGNORE INTO tombstones (owner, erased_at) VALUES (?, ?)"
 _TOMBSTONES = "SELECT owner, erased_at FROM tombstones ORDER BY owner"
 _KEYS = 0
 """The key store, in `_in_one_only`."""
-_ENTRY = "INSERT INTO log_entries (log_id, idx, entry) VALUES (?, ?, ?)"
+_ENTRY = "INSERT INTO log_entries (log_id, idx, entry, leaf) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Erasure:
                 bury_keys(keys, self.owner, self.erased_at)
             truncate(stores.keys)  # (2)
             bury_rows(data, self.owner, self.erased_at)  # (3)
-            data.execute(_ENTRY, (self.log_id, index, entry))
+            data.execute(_ENTRY, (self.log_id, index, entry, leaf_hash(entry)))
         stores.log_sizes[self.log_id] = index + 1
         return Erased(key_count, row_count, index)
 

@@ -16,18 +16,21 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
-from vault.storage.port import SeenRequest, Work
+from vault.storage.port import REQUEST_LIFETIME_MS, SeenRequest, Work
 from vault.storage.sqlite import failures, rows
 from vault.storage.sqlite.owed import doomed
 from vault.storage.sqlite.plan import Changes, Facts, Plan, decide
 from vault.storage.sqlite.stores import Stores
 
-_ENTRIES = "INSERT INTO log_entries (log_id, idx, entry) {values}"
+_ENTRIES = "INSERT INTO log_entries (log_id, idx, entry, leaf) {values}"
 _ROWS = """INSERT INTO records (owner, record_name, key_id, version, written_at, expires_at, stored) {values}
     ON CONFLICT (owner, record_name) DO UPDATE SET key_id = excluded.key_id, version = excluded.version,
     written_at = excluded.written_at, expires_at = excluded.expires_at, stored = excluded.stored"""
 _KEYS = "INSERT INTO record_keys (owner, record_name, key_id, n, created_at, wrapped) {values}"
 _LOOKUPS = "INSERT INTO lookups (owner, record_name, key_id, field, n, token) {values}"
+_CARRY = """INSERT INTO lookups (owner, record_name, key_id, field, n, token)
+    SELECT owner, record_name, ?, field, n, token FROM lookups
+    WHERE owner = ? AND record_name = ? AND key_id = ? AND field = ?"""
 _REQUESTS = "INSERT INTO requests (caller, request_id, fingerprint, seen_at, response) {values}"
 SEEN = """SELECT caller, request_id, fingerprint, seen_at, response FROM requests
     WHERE (caller, request_id) IN ({values})"""
@@ -89,7 +92,7 @@ def _append(stores: Stores, works: Sequence[Work]) -> Plan:
 def _committed(stores: Stores, plan: Plan) -> None:
     """Note what is durable now, and about how much WAL it took: a row touches some four pages of both stores."""
     stores.log_sizes = dict(plan.log_sizes)
-    size = sum(len(entry) for _, _, entry in plan.entries) + sum(len(put.row.stored) for put in plan.changes.puts)
+    size = sum(len(entry) for _, _, entry, _ in plan.entries) + sum(len(put.row.stored) for put in plan.changes.puts)
     stores.written += size + _PAGE * (2 + 4 * len(plan.changes.rows))
 
 
@@ -115,6 +118,9 @@ def _add_keys(keys: sqlite3.Connection, changes: Changes) -> None:
         for lookup in found_by
     ]
     rows.execute(keys, _LOOKUPS, lookups)
+    for put in changes.puts:
+        for name in put.carry if put.replaces else ():
+            keys.execute(_CARRY, (put.key.key_id, put.row.owner, put.row.record_name, put.replaces, name))
 
 
 def _write(data: sqlite3.Connection, plan: Plan) -> None:
@@ -127,4 +133,8 @@ def _write(data: sqlite3.Connection, plan: Plan) -> None:
     rows.execute(data, "DELETE FROM records WHERE (owner, record_name) IN ({values})", list(gone))
     rows.execute(data, _ENTRIES, plan.entries)
     requests = [(q.caller, q.request_id, q.fingerprint, q.seen_at, q.response) for q in plan.requests.values()]
+    if requests:
+        # What is past its lifetime makes room first: its id may be among the new ones.
+        newest = max(q.seen_at for q in plan.requests.values())
+        data.execute("DELETE FROM requests WHERE seen_at < ?", (newest - REQUEST_LIFETIME_MS,))
     rows.execute(data, _REQUESTS, requests)

@@ -9,9 +9,21 @@ failed item leaves a key behind, and a work that fails takes nothing of the othe
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vault.crypto.merkle import LeafHash, leaf_hash
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
-from vault.storage.port import Committed, Item, Put, Remove, Result, Row, SeenRequest, Work, WrappedKey
+from vault.storage.port import (
+    REQUEST_LIFETIME_MS,
+    Committed,
+    Item,
+    Put,
+    Remove,
+    Result,
+    Row,
+    SeenRequest,
+    Work,
+    WrappedKey,
+)
 
 NO_INDEX = -1
 """The log_index of a replay: no entry was written."""
@@ -64,7 +76,8 @@ class Plan:
     """Entries of each log, these included."""
     outcomes: list[Committed | Exception] = field(default_factory=list)
     changes: Changes = field(default_factory=Changes)
-    entries: list[tuple[str, int, bytes]] = field(default_factory=list)
+    entries: list[tuple[str, int, bytes, LeafHash]] = field(default_factory=list)
+    """(log_id, index, entry, leaf hash)"""
     requests: dict[tuple[str, str], SeenRequest] = field(default_factory=dict)
     destroying: list[bool] = field(default_factory=list)
     """For each work, whether it takes rows out: it is answered after their keys are gone."""
@@ -80,7 +93,7 @@ class Plan:
         if work.request is not None:
             used = (work.request.caller, work.request.request_id)
             seen = self.requests.get(used) or self.facts.seen.get(used)
-            if seen is not None:
+            if seen is not None and work.request.seen_at - seen.seen_at <= REQUEST_LIFETIME_MS:
                 return Committed((), NO_INDEX, seen)
         results = tuple(self._decide_item(item, changes) for item in work.items)
         try:
@@ -89,7 +102,7 @@ class Plan:
             return error
         index = self.log_sizes.get(work.log_id, 0)
         self.log_sizes[work.log_id] = index + 1
-        self.entries.append((work.log_id, index, entry))
+        self.entries.append((work.log_id, index, entry, leaf_hash(entry)))
         self.changes.add(changes)
         if work.request is not None and response is not None:
             self.requests[used] = replace(work.request, response=response)

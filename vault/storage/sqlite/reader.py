@@ -92,11 +92,11 @@ class Reader:
             WHERE kind = ? AND row >= ? AND row < ? AND row > ? GROUP BY row ORDER BY row LIMIT ?"""
         return [SystemRow(*row) for row in self._all(self._keys, sql, kind, prefix, prefix + _END, after, limit)]
 
-    def system_row(self, kind: str, row: str) -> SystemRow | None:
-        """The newest version of one."""
+    def system_row(self, kind: str, row: str, version: int | None) -> SystemRow | None:
+        """One version of one, the newest unless told."""
         sql = """SELECT kind, row, version, n, sealed FROM system_rows
-            WHERE kind = ? AND row = ? ORDER BY version DESC LIMIT 1"""
-        found = self._all(self._keys, sql, kind, row)
+            WHERE kind = ? AND row = ? AND version = coalesce(?, version) ORDER BY version DESC LIMIT 1"""
+        found = self._all(self._keys, sql, kind, row, version)
         return SystemRow(*found[0]) if found else None
 
     def log_ids(self) -> list[str]:
@@ -125,7 +125,7 @@ class Reader:
             ORDER BY owner, record_name, key_id LIMIT ?"""
         return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, created_before, limit)]
 
-    def _all(self, store: sqlite3.Connection, sql: str, *values: rows.Value) -> list[Any]:
+    def _all(self, store: sqlite3.Connection, sql: str, *values: rows.Value | None) -> list[Any]:
         return _reading(lambda: store.execute(sql, values).fetchall())
 
 

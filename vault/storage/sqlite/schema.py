@@ -36,6 +36,7 @@ _DATA_1 = (
     ) STRICT""",
     """CREATE TABLE log_entries (
         log_id TEXT NOT NULL, idx INTEGER NOT NULL, entry BLOB NOT NULL,
+        leaf BLOB NOT NULL,  -- SHA-256(0x00 || entry): names an edited entry exactly
         PRIMARY KEY (log_id, idx)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE checkpoints (

@@ -33,6 +33,17 @@ def add_system_rows(new: Sequence[SystemRow], *, ignore_existing: bool) -> Calla
     return job
 
 
+def remove_system_rows(kind: str, before: str) -> Callable[[Stores], None]:
+    """Destroy the rows of a kind that sort before a name."""
+
+    def job(stores: Stores) -> None:
+        with stores.key_transaction() as keys:
+            gone = keys.execute("DELETE FROM system_rows WHERE kind = ? AND row < ?", (kind, before)).rowcount
+        stores.destroyed |= gone > 0
+
+    return job
+
+
 def add_vault_key(row: VaultKeyRow) -> Callable[[Stores], None]:
     """Insert a version of the vault key."""
 
