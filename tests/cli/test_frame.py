@@ -28,7 +28,7 @@ def commands(group: Folder, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
             yield (*path, name)
 
 
-ALL = list(commands(root))  # type: ignore[arg-type]
+ALL = list(commands(root))
 
 
 def test_the_commands_that_the_documentation_promises_are_there() -> None:

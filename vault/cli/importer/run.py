@@ -6,7 +6,8 @@ changes nothing. That, and not the state file, is what makes a repeated import s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
@@ -16,7 +17,7 @@ from vault.cli.importer.rows import Accepted, Checker, Refused, column_of
 from vault.cli.importer.sheet import Sheet
 from vault.cli.importer.state import Progress, StateFile
 from vault.client.records import NewCustomer
-from vault.errors import AlreadyExists, CallerError, InvalidArgument, OperatorError, VaultError
+from vault.errors import AlreadyExists, FailedPrecondition, InvalidArgument, PermissionDenied, VaultError
 from vault.v1 import status_pb2 as status
 
 BATCH: Final = 100
@@ -62,26 +63,28 @@ async def run(sheet: Sheet, vault: Storefront, checker: Checker, state: StateFil
     progress = state.load()
     # Before the first row is sent: an import that could not remember how far it came should not start.
     state.save(progress)
-    async for outcome in _outcomes(sheet, vault, checker, progress.done):
-        progress.done.add(outcome.number)
-        progress.stored += outcome.stored
-        progress.already_there += outcome.already_there
-        progress.refused += outcome.refused
-        state.save(progress)
-        advance(outcome.rows)
+    async with aclosing(_outcomes(sheet, vault, checker, frozenset(progress.done))) as outcomes:
+        async for outcome in outcomes:
+            progress.done.add(outcome.number)
+            progress.stored += outcome.stored
+            progress.already_there += outcome.already_there
+            progress.refused += outcome.refused
+            state.save(progress)
+            advance(outcome.rows)
     progress.refused.sort(key=lambda refused: refused.line)
     state.remove()
     return progress
 
 
-async def _outcomes(sheet: Sheet, vault: Storefront, checker: Checker, done: set[int]) -> AsyncIterator[Outcome]:
+async def _outcomes(sheet: Sheet, vault: Storefront, checker: Checker, done: frozenset[int]) -> AsyncGenerator[Outcome]:
     """The outcomes of the batches that are left, as they arrive."""
     batches = ((n, rows) for n, rows in enumerate(_batches(sheet, checker)) if n not in done)
     waiting = {asyncio.create_task(_send(vault, n, rows)) for n, rows in islice(batches, _AT_ONCE)}
     try:
         while waiting:
             finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in finished:
+            # What was stored is noted before what failed ends the run; asking also takes note of each failure.
+            for task in sorted(finished, key=lambda task: task.exception() is not None):
                 yield task.result()
                 waiting |= {asyncio.create_task(_send(vault, n, rows)) for n, rows in islice(batches, 1)}
     finally:
@@ -101,7 +104,7 @@ async def _send(vault: Storefront, number: int, rows: Sequence[Accepted | Refuse
     refused = [row for row in rows if isinstance(row, Refused)]
     stored = already_there = 0
     customers = [NewCustomer(row.request.customer_id, row.request.contact, row.request.cards) for row in accepted]
-    results = await vault.batch_create_customers(customers) if customers else ()
+    results = await _create(vault, customers) if customers else ()
     for row, result in zip(accepted, results, strict=True):
         if not isinstance(result, VaultError):
             stored += 1
@@ -110,6 +113,17 @@ async def _send(vault: Storefront, number: int, rows: Sequence[Accepted | Refuse
         else:
             refused.append(_refusal(row.line, result))
     return Outcome(number, len(rows), stored, already_there, refused)
+
+
+async def _create(vault: Storefront, customers: Sequence[NewCustomer]) -> Sequence[object]:
+    """What became of each. A vault whose rules are newer than ours may refuse a whole batch over one row: find it."""
+    try:
+        return await vault.batch_create_customers(customers)
+    except InvalidArgument as error:
+        if len(customers) == 1:
+            return [error]
+        middle = len(customers) // 2
+        return [*await _create(vault, customers[:middle]), *await _create(vault, customers[middle:])]
 
 
 def _refusal(line: int, error: VaultError) -> Refused:
@@ -123,7 +137,7 @@ def _refusal(line: int, error: VaultError) -> Refused:
             return Refused(line, column_of(error.field), error.rule)
         case AlreadyExists():
             return Refused(line, "customer_id", "must not be that of a customer who was erased")
-        case CallerError():
+        case FailedPrecondition() | PermissionDenied():
             return Refused(line, "", str(error))
-        case OperatorError() | VaultError():
+        case _:
             raise error
