@@ -16,10 +16,9 @@ from vault.client.customers import CustomerReader, card_of
 from vault.client.epoch_keys import EpochKeys
 from vault.client.opening import Opening, Plaintexts, Sealed
 from vault.client.paging import pages
-from vault.client.records import OpenedCard, OpenedContact, opened_card, opened_contact, wanted_fields
+from vault.client.records import OpenedCard, OpenedContact, in_plain, opened_card, opened_contact, wanted_fields
 from vault.client.settings import Settings
 from vault.client.status import from_item
-from vault.crypto.fields import plaintexts
 from vault.domain import names
 from vault.domain.fields import ProtectedField
 from vault.errors import DataLoss, VaultError
@@ -144,7 +143,7 @@ def _card(name: str, card: Card, opened: Plaintexts | VaultError) -> OpenedCard 
 
 
 def _check_sealed(record: Card | Contact) -> None:
-    if plaintexts(record):
+    if in_plain(record):
         raise DataLoss("a field came in plain that only an envelope may hold")
 
 

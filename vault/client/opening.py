@@ -3,8 +3,8 @@
 The steps that a reader must not skip, in their order, for each record:
 
 1. all its envelopes together have the form that a sealer gives them (no field twice, in one envelope or in two);
-2. each field that is opened comes under an audience that the pins list for that field;
-3. the epoch is one that this caller's purpose key opens;
+2. the epoch is one that this caller's purpose key opens;
+3. each field that is opened comes under an audience that the pins list for that field;
 4. the box opens under the record's name *as it was asked for*, the pinned vault_id and the field's own name.
 
 A batch is opened in slices, so that other tasks of the caller's get their turn, and one record that does not open
@@ -51,43 +51,54 @@ class Opening:
         Raises:
             VaultError: the vault cannot be asked for an epoch, or answered for another key.
         """
-        epochs = await self.keys.get({e.epoch_id for record in records for e in record.envelopes if _holds(e, wanted)})
+        held = [_held(record, wanted) for record in records]  # (1)
+        epochs = await self.keys.get({envelope.epoch_id for some in held for envelope in some or ()})
+        unpinned = {epoch_id: self._unpinned(epoch.audience, wanted) for epoch_id, epoch in epochs.items()}
         opened: list[Plaintexts | VaultError] = []
-        for start in range(0, len(records), _SLICE):
-            if start:
+        for at, (record, envelopes) in enumerate(zip(records, held, strict=True), 1):
+            try:
+                opened.append(self._open(record.record_name, envelopes, wanted, epochs, unpinned))
+            except OpenError:
+                opened.append(DataLoss("the record does not open: it is not what was sealed under this name"))
+            except PinMismatch as error:
+                opened.append(error)
+            if at % _SLICE == 0:
                 await asyncio.sleep(0)
-            opened.extend(self._try(record, wanted, epochs) for record in records[start : start + _SLICE])
         return opened
 
-    def _try(self, record: Sealed, wanted: Wanted, epochs: Mapping[bytes, OpenedEpoch]) -> Plaintexts | VaultError:
-        try:
-            return self._open(record, wanted, epochs)
-        except OpenError:
-            return DataLoss("the record does not open: it is not what was sealed under this name")
-        except PinMismatch as error:
-            return error
-
-    def _open(self, record: Sealed, wanted: Wanted, epochs: Mapping[bytes, OpenedEpoch]) -> Plaintexts:
-        check_record(record.envelopes)  # (1)
+    def _open(
+        self,
+        record_name: str,
+        envelopes: Sequence[Envelope] | None,
+        wanted: Wanted,
+        epochs: Mapping[bytes, OpenedEpoch],
+        unpinned: Mapping[bytes, Wanted],
+    ) -> Plaintexts:
+        if envelopes is None:
+            raise OpenError("an envelope is malformed")
         opened: Plaintexts = []
-        for envelope in record.envelopes:
-            if not _holds(envelope, wanted):
-                continue
-            epoch = epochs.get(envelope.epoch_id)  # (3)
-            if epoch is None:
+        for envelope in envelopes:
+            epoch_id = envelope.epoch_id
+            epoch = epochs.get(epoch_id)
+            if epoch is None:  # (2)
                 raise OpenError("no key of this caller opens the epoch")
-            for box in envelope.boxes:  # (2)
-                if box.field in wanted:
-                    self._check_audience(wanted[box.field].policy_name, epoch.audience)
+            if refused := unpinned[epoch_id]:  # (3)
+                for box in envelope.boxes:
+                    if box.field in refused:
+                        raise PinMismatch(f"the audience of {refused[box.field].policy_name}")
             step = self.keys.step(epoch, envelope.step)
-            opened += open_boxes(self._pins.vault_id, step, record.record_name, envelope, wanted)  # (4)
+            opened += open_boxes(self._pins.vault_id, step, record_name, envelope, wanted)  # (4)
         return opened
 
-    def _check_audience(self, field: str, audience: str) -> None:
-        if not self._pins.may_open(field, audience):
-            raise PinMismatch(f"the audience of {field}")
+    def _unpinned(self, audience: str, wanted: Wanted) -> Wanted:
+        """The wanted fields that may not come sealed for an audience."""
+        return {n: field for n, field in wanted.items() if not self._pins.may_open(field.policy_name, audience)}
 
 
-def _holds(envelope: Envelope, wanted: Wanted) -> bool:
-    """Whether any box of the envelope is of a wanted field."""
-    return any(box.field in wanted for box in envelope.boxes)
+def _held(record: Sealed, wanted: Wanted) -> list[Envelope] | None:
+    """The envelopes that hold a wanted field, or None if those of the record are malformed."""
+    try:
+        check_record(record.envelopes)
+    except OpenError:
+        return None
+    return [e for e in record.envelopes if any(map(wanted.__contains__, [box.field for box in e.boxes]))]

@@ -5,9 +5,10 @@ name and the etag are enough to find it again. Answers that hold no value (recei
 messages.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -78,6 +79,15 @@ class NewCustomer:
 
 
 Record = TypeVar("Record", Card, Contact)
+
+_values: Mapping[type[Card | Contact], Callable[[Card | Contact], tuple[object, ...]]] = {
+    kind: attrgetter(*protected_fields(kind)) for kind in (Card, Contact)
+}
+
+
+def in_plain(record: Card | Contact) -> bool:
+    """Whether a record came with any protected field in plain."""
+    return any(_values[type(record)](record))
 
 
 def info_of(record: Card | Contact | Customer, record_name: str) -> RecordInfo:
