@@ -5,7 +5,7 @@ loss. Nothing that fails here stops the other records of a batch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.message import DecodeError
 
@@ -74,17 +74,16 @@ class Records:
             return DataLoss(_LOST)
         return Opened(row, key, record)
 
-    def retire(self, opened: Opened) -> WrappedKey:
-        """The record's key, wrapped again so that no read can open it; it serves restores for a while.
+    def retire(self, key: WrappedKey) -> WrappedKey:
+        """A record's key, wrapped again so that no read can open it; it serves restores for a while.
 
         Raises:
             OpenError: the key does not open any more.
         """
-        name, key_id = opened.row.record_name, opened.row.key_id
-        record_key = self._keys.version(opened.key.n).wrapping.unwrap(opened.key.wrapped, key_id, name)
+        record_key = self._keys.version(key.n).wrapping.unwrap(key.wrapped, key.key_id, key.record_name)
         current = self._keys.current
-        wrapped = current.wrapping.wrap(record_key, key_id, name, retired=True)
-        return WrappedKey(opened.row.owner, name, key_id, current.n, opened.key.created_at, wrapped)
+        wrapped = current.wrapping.wrap(record_key, key.key_id, key.record_name, retired=True)
+        return replace(key, n=current.n, wrapped=wrapped)
 
 
 def customer_facts(opened: Opened) -> record_pb2.CustomerFacts:

@@ -41,6 +41,7 @@ from vault.service.payments import Payments
 from vault.service.policies import Policies
 from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
+from vault.service.upkeep import Upkeep
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Storage
 from vault.storage.sqlite import SqliteStorage
@@ -62,6 +63,7 @@ class Vault:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._upkeep = Upkeep(parts.store, parts.records)
         self.policy = parts.policy
         self.methods: Mapping[str, Handler] = MappingProxyType(_methods(parts))
 
@@ -112,7 +114,9 @@ class Vault:
         reader = Reader(records, keyring, journal)
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
         await _announce(journal, owner, keyring, now)
-        return cls(parts)
+        vault = cls(parts)
+        vault._upkeep.start()
+        return vault
 
     @property
     def checkpoint(self) -> bytes:
@@ -148,6 +152,7 @@ class Vault:
 
     async def close(self) -> None:
         """Sign the log's end, overwrite keys, close the stores."""
+        await self._upkeep.close()
         await self._parts.log.close()
         self._parts.keyring.close()
         await self._parts.store.close()

@@ -235,7 +235,7 @@ class Writer:
 
     def _retire(self, old: Opened) -> WrappedKey:
         try:
-            return self._records.retire(old)
+            return self._records.retire(old.key)
         except OpenError:
             raise DataLoss("the record to be replaced does not open; delete it first") from None
 

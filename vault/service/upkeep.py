@@ -1,0 +1,55 @@
+"""What a server does by itself: at start and then every hour.
+
+The sweep retires keys that no row opens under; it never deletes. Purging retired keys, expiring records and restoring
+are jobs of their own and belong here when they come. A round that fails is tried again at the next hour: nothing that a
+caller was promised depends on it.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from vault.errors import OpenError, VaultError
+from vault.service.opening import Records
+from vault.storage.port import Storage, WrappedKey
+
+EVERY_S = 3600.0
+
+
+class Upkeep:
+    """The rounds of one process; `start` after the vault is open, `close` before its stores are."""
+
+    def __init__(self, store: Storage, records: Records, *, every_s: float = EVERY_S) -> None:
+        self._store = store
+        self._records = records
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin with a first round."""
+        self._task = asyncio.create_task(self._run(), name="upkeep")
+
+    async def round(self) -> int:
+        """One round; how many keys were retired."""
+        return await self._store.sweep(time.time_ns() // 1_000_000, self._retired)
+
+    async def close(self) -> None:
+        """End; a round under way is broken off between two of its steps."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            # A full disk or a damaged page: calls report it, the next round tries again.
+            with suppress(VaultError):
+                await self.round()
+            await asyncio.sleep(self._every_s)
+
+    def _retired(self, key: WrappedKey) -> WrappedKey:
+        try:
+            return self._records.retire(key)
+        except OpenError:
+            # It opens nothing as it is; to mark it retired takes nothing away.
+            return key
