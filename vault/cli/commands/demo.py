@@ -25,9 +25,12 @@ def command(*, keep: bool) -> None:
       customer-vault demo
       customer-vault demo --keep --json
     """
-    signal.signal(signal.SIGTERM, _ended)
-    if not play(Screen(as_json=options.wants_json()), keep=keep):
-        sys.exit(REFUSED)
+    before = signal.signal(signal.SIGTERM, _ended)
+    try:
+        if not play(Screen(as_json=options.wants_json()), keep=keep):
+            sys.exit(REFUSED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _ended(number: int, _: FrameType | None) -> None:

@@ -16,9 +16,17 @@ from vault.cli.importer.sheet import COLUMNS
 
 COUNT: Final = 300
 
-_FIRST: Final = "Ada Bruno Chiara Dag Elif Femi Greta Hugo Ines Jonas Kaya Lena Milan Nadia Oskar Pilar".split()
-_LAST: Final = """Aalto Berg Conti Diallo Ekberg Fontaine Grau Holm Ivers Jansen Kowal Lind Marek Novak Okafor Petit
-    Quist Rossi Sommer Tamm Urban Vidal Weber Yilmaz Zander""".split()
+# 17 and 18 have no common divisor, so no two of 300 customers have one name.
+# fmt: off
+_FIRST: Final = (
+    "Ada", "Bruno", "Chiara", "Dag", "Elif", "Femi", "Greta", "Hugo", "Ines", "Jonas", "Kaya", "Lena", "Milan",
+    "Nadia", "Oskar", "Pilar", "Rafael",
+)
+_LAST: Final = (
+    "Aalto", "Berg", "Conti", "Diallo", "Ekberg", "Fontaine", "Grau", "Holm", "Ivers", "Jansen", "Kowal", "Lind",
+    "Marek", "Novak", "Okafor", "Petit", "Quist", "Rossi",
+)
+# fmt: on
 # (street, city, region, postal code, country, telephone number)
 _PLACES: Final = (
     ("Lindenweg", "Berlin", "", "10115", "DE", "+493023125{:03}"),
@@ -79,7 +87,6 @@ def make() -> Table:
 
 def _row(at: int, year: int) -> Row:
     street, city, region, postal_code, country, phone = _PLACES[at % len(_PLACES)]
-    # The lists' lengths have no common divisor, so no name comes twice.
     first, last = _pick(_FIRST, at), _pick(_LAST, at)
     return Row(
         customer_id=str(100_000 + at),

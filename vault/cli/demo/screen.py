@@ -93,5 +93,8 @@ class Screen:
             return
         text = clean(text)
         # A claim is read; what is coloured is whether it holds.
-        styled = f"{_INDENT}{click.style(mark, **style)} {text}" if mark else click.style(text, **style)
-        click.echo(styled, color=self._color)
+        if mark:
+            text = f"{_INDENT}{click.style(mark, **style)} {text}"
+        elif style:
+            text = click.style(text, **style)
+        click.echo(text, color=self._color)

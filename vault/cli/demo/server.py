@@ -62,7 +62,8 @@ class Server:
         """Nothing of it moves in the meantime: what is on the disk is what a power cut would leave there."""
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
-            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+            # WEXITED as well: one that ended meanwhile never stops.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             yield
         finally:
             os.kill(self._process.pid, signal.SIGCONT)
