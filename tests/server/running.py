@@ -6,6 +6,7 @@ work behind the edge is a fake.
 
 import asyncio
 import ipaddress
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,26 @@ async def hello(request: Message) -> Message:
     """Answer with the id that was asked for, so that mixed-up answers show."""
     assert isinstance(request, contacts.GetContactRequest)
     return contacts.GetContactResponse(contact=Contact(record_name=f"customers/{request.customer_id}/contact"))
+
+
+class Slow:
+    """Work that takes a while and notes when it is told to stop."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.started = asyncio.Event()
+        self.stopped: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def work(self, request: Message) -> Message:
+        """Wait, then answer."""
+        start = time.monotonic()
+        self.started.set()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.stopped.set_result(time.monotonic() - start)
+            raise
+        return await hello(request)
 
 
 @dataclass

@@ -5,6 +5,7 @@ methods too, with the deny-list and the certificate of this moment.
 """
 
 import asyncio
+import io
 import os
 import ssl
 from collections.abc import AsyncIterator
@@ -150,6 +151,30 @@ async def test_a_bad_deny_list_changes_nothing(server: Running) -> None:
         deny.unlink()
         await asyncio.sleep(0.2)
         assert (await failure(get(channel))).code() is UNAUTHENTICATED
+
+
+async def test_a_mistake_of_ours_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """A dead watcher would be a deny-list that nobody reads."""
+    monkeypatch.setattr(reload, "PERIOD_SECONDS", 0.01)
+    looked = asyncio.Semaphore(0)
+
+    def fail() -> None:
+        loop.call_soon_threadsafe(looked.release)
+        raise RuntimeError(runs.CANARY)
+
+    class Changing(reload.Watched):
+        def look(self) -> None:
+            self._seen = None
+            super().look()
+
+    loop = asyncio.get_running_loop()
+    watch = asyncio.create_task(reload.keep_current([Changing([], fail)]))
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await looked.acquire()
+    watch.cancel()
+    assert "cannot look at a file" in log.getvalue()
+    assert runs.CANARY not in log.getvalue()
 
 
 async def test_a_certificate_that_expires_cuts_an_open_connection(server: Running) -> None:

@@ -1,36 +1,15 @@
 """No call runs for ever, whoever set its deadline, or nobody."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.message import Message
 
-from tests.server.running import FakeVault, failure, get, hello, place, running
+from tests.server.running import FakeVault, Slow, failure, get, place, running
 from tests.server.wire import Wire, headers, message
 from vault.server import handlers
-
-
-class Slow:
-    """Work that takes a while and notes when it is told to stop."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.started = asyncio.Event()
-        self.stopped: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-
-    async def work(self, request: Message) -> Message:
-        """Wait, then answer."""
-        start = time.monotonic()
-        self.started.set()
-        try:
-            await asyncio.sleep(self.seconds)
-        except asyncio.CancelledError:
-            self.stopped.set_result(time.monotonic() - start)
-            raise
-        return await hello(request)
 
 
 async def test_a_call_without_a_deadline_gets_the_default(tmp_path: Path) -> None:

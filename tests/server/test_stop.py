@@ -15,8 +15,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from tests.server.running import CANARY, FakeVault, ask_health, failure, get, hello, place, running
-from tests.server.test_deadlines import Slow
+from tests.server.running import CANARY, FakeVault, Place, Slow, ask_health, failure, get, hello, place, running
 from vault.errors import ConfigError
 from vault.server.app import Stop, serve
 
@@ -85,6 +84,23 @@ async def test_what_cannot_start_closes_the_vault(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"server\.listen: cannot listen on {server.address}"):
             await serve(made.settings.model_copy(update={"server": taken}), vault, stop=Stop())
     assert vault.closed
+
+
+async def test_a_ready_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The port is free again and the vault closed."""
+    made, vault = place(tmp_path), FakeVault()
+    addresses: list[str] = []
+
+    def ready(address: str) -> None:
+        addresses.append(address)
+        raise OSError("nobody reads this")
+
+    with pytest.raises(OSError, match="nobody"):
+        await serve(made.settings, vault, ready=ready)
+    assert vault.closed
+    again = made.settings.server.model_copy(update={"listen": addresses[0]})
+    async with running(Place(made.folder, made.ca, made.settings.model_copy(update={"server": again}))) as server:
+        assert server.address == addresses[0]
 
 
 # --- the process ---------------------------------------------------------------------------------------------------

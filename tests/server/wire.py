@@ -16,7 +16,7 @@ from typing import Self
 from tests.server.running import GET_CONTACT, Place
 
 DATA, HEADERS, RST_STREAM, SETTINGS = 0x0, 0x1, 0x3, 0x4
-END_STREAM, END_HEADERS = 0x1, 0x4
+ACK, END_STREAM, END_HEADERS = 0x1, 0x1, 0x4
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 

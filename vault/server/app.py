@@ -54,7 +54,8 @@ class Stop:
         """Stop at once; from any thread. `reason` is a fixed text."""
         self.failed = True
         logs.log.error("cannot go on", why=reason)
-        self._loop.call_soon_threadsafe(self._asked.set)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped already
+            self._loop.call_soon_threadsafe(self._asked.set)
 
     async def wait(self) -> None:
         """Return when somebody asks."""
@@ -80,10 +81,10 @@ async def serve(
         edge = Edge(settings, vault)
         address = await edge.start()
         watching = asyncio.create_task(keep_current(edge.watched()))
-        logs.log.info("serving", address=address, version=__version__)
-        if ready is not None:
-            ready(address)
         try:
+            logs.log.info("serving", address=address, version=__version__)
+            if ready is not None:
+                ready(address)
             await stop.wait()
         finally:
             watching.cancel()

@@ -32,6 +32,9 @@ class Context(Protocol):
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """What TLS knows of the peer."""
 
+    def peer(self) -> str:
+        """The peer's address; a port can change hands, so it identifies nobody."""
+
     def time_remaining(self) -> float | None:
         """Seconds; None without a deadline."""
 
@@ -79,7 +82,7 @@ async def refuse(
     elif isinstance(error, OperatorError) or code is grpc.StatusCode.DATA_LOSS:
         logs.log.error("cannot serve", **line, why=str(error))
     elif code is grpc.StatusCode.UNAUTHENTICATED:
-        logs.log.warning("caller refused", **line, why=str(error))
+        logs.log.warning("caller refused", **line, why=str(error), address=context.peer())
     elif isinstance(error, PermissionDenied):
         logs.log.info("denied", **line, reason=Reason.Name(error.reason))
     details = (status.DETAILS_KEY, answer.SerializeToString())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vault.errors import ConfigError
 from vault.server.certificates import Stamp, stamp
-from vault.server.logs import log
+from vault.server.logs import exception, log
 
 PERIOD_SECONDS = 1.0
 
@@ -46,4 +46,7 @@ async def keep_current(watched: Iterable[Watched]) -> None:
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         for each in watched:
-            await asyncio.to_thread(each.look)
+            try:
+                await asyncio.to_thread(each.look)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look must come: it may bring a deny-list
+                log.error("cannot look at a file", **exception(error))

@@ -76,6 +76,7 @@ class ServerSettings(Table):
         reflection: whether `buf curl` and the like can ask for the methods.
         deny_list: serials of certificates no longer believed; read again when the file changes.
         max_concurrent_streams: calls at a time on one connection; the default is measured against rapid resets.
+            Clients keep below it (three quarters is safe) or open another connection.
         default_deadline_seconds: for calls that come without a deadline.
         drain_seconds: between saying "not serving" and refusing calls. The default is for clients that watch
             health; a load balancer that polls needs more than its period.
