@@ -3,13 +3,19 @@
 `encode` is injective: two different lists of parts never give the same bytes, because each part is preceded by its
 length, and because every label (the first part) has a fixed list of part types. No other module concatenates text or
 bytes into a key derivation or an aad.
+
+The encoding of a list is the encodings of its parts in order, so what is constant can be encoded once and kept:
+`encode(a, b) + encode(c)` is `encode(a, b, c)`. On a read most time is spent here and not in the primitives.
 """
 
 import hmac
+import struct
 
 from vault.errors import InvalidArgument
 
 _INT_LIMIT = 1 << 63
+_LENGTH = struct.Struct(">I").pack
+_INTEGER = struct.Struct(">IQ").pack
 HASH_SIZE = 32
 
 
@@ -22,22 +28,23 @@ def encode(*parts: str | bytes | int) -> bytes:
     Raises:
         InvalidArgument: an integer is negative or not below 2^63, or text is not encodable.
     """
-    out = bytearray()
+    out: list[bytes] = []
     for part in parts:
-        if isinstance(part, str):
-            try:
-                raw = part.encode()
-            except UnicodeEncodeError:
-                raise InvalidArgument("context", "text must be encodable as UTF-8") from None
-        elif isinstance(part, int):
+        if isinstance(part, int):
             if not 0 <= part < _INT_LIMIT:
                 raise InvalidArgument("context", "integers must be at least 0 and below 2^63")
-            raw = part.to_bytes(8, "big")
+            out.append(_INTEGER(8, part))
         else:
-            raw = part
-        out += len(raw).to_bytes(4, "big")
-        out += raw
-    return bytes(out)
+            raw = part if isinstance(part, bytes) else _utf8(part)
+            out += (_LENGTH(len(raw)), raw)
+    return b"".join(out)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("context", "text must be encodable as UTF-8") from None
 
 
 def expand(key: bytes, info: bytes) -> bytes:

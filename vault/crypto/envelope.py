@@ -9,7 +9,7 @@ has one meaning: no field twice, no empty value, one padding.
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NewType
 
 from cryptography.exceptions import InvalidTag
@@ -46,12 +46,14 @@ def _field_aad(field: str) -> bytes:
     return encode("customer-vault/1 field", field)
 
 
+@lru_cache(4096)
+def _step_context(vault_id: bytes, audience: str, step: int) -> bytes:
+    return encode("customer-vault/1 envelope", vault_id, audience, step)
+
+
 def envelope_key(vault_id: bytes, step: Step, record_name: str, salt: bytes) -> bytes:
     """The key of one envelope, 32 bytes."""
-    return expand(
-        step.key,
-        encode("customer-vault/1 envelope", vault_id, step.audience, step.number, record_name, salt),
-    )
+    return expand(step.key, _step_context(vault_id, step.audience, step.number) + encode(record_name, salt))
 
 
 def seal(
@@ -127,12 +129,11 @@ def check_record(envelopes: Sequence[envelope_pb2.Envelope], *, stream_field: in
             raise OpenError("an envelope is malformed")
         if envelope.step > LAST_STEP:
             raise OpenError("the step is out of range")
-        last = 0
-        for box in envelope.boxes:
-            if box.field <= last or box.field in seen:
-                raise OpenError("an envelope is malformed")
-            last = box.field
-            seen.add(last)
+        numbers = [box.field for box in envelope.boxes]
+        distinct = set(numbers)
+        if numbers[0] < 1 or numbers != sorted(distinct) or not seen.isdisjoint(distinct):
+            raise OpenError("an envelope is malformed")
+        seen |= distinct
 
 
 def keep_boxes(envelope: envelope_pb2.Envelope, fields: Collection[int]) -> envelope_pb2.Envelope | None:

@@ -7,6 +7,7 @@ identical stored bytes may go to the database twice.
 
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 from cryptography.exceptions import InvalidTag
@@ -30,12 +31,13 @@ _RETIRED = "customer-vault/1 retired-key"
 class WrappingKey:
     """W_n: wraps record keys under version n of the vault key."""
 
-    __slots__ = ("_aead", "n", "vault_id")
+    __slots__ = ("_aead", "_live", "_n", "_retired", "n", "vault_id")
 
     def __init__(self, vault_id: bytes, n: int, key: bytes) -> None:
         self.vault_id = vault_id
         self.n = n
         self._aead = AESGCMSIV(key)
+        self._live, self._retired, self._n = encode(_LIVE, vault_id), encode(_RETIRED, vault_id), encode(n)
 
     def wrap(self, record_key: bytes, key_id: bytes, record_name: str, *, retired: bool = False) -> bytes:
         """wrapped_R, 61 bytes: format, random nonce, AES-256-GCM-SIV of R."""
@@ -56,7 +58,12 @@ class WrappingKey:
             raise OpenError("the record key does not open") from None
 
     def _aad(self, key_id: bytes, record_name: str, *, retired: bool) -> bytes:
-        return encode(_RETIRED if retired else _LIVE, self.vault_id, key_id, record_name, self.n)
+        return (self._retired if retired else self._live) + encode(key_id, record_name) + self._n
+
+
+@lru_cache(16)
+def _stored(vault_id: bytes) -> bytes:
+    return encode("customer-vault/1 stored", vault_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +80,8 @@ class Header:
 
     def aad(self, vault_id: bytes) -> bytes:
         """The context of `stored`."""
-        return encode(
-            "customer-vault/1 stored",
-            vault_id,
-            self.record_name,
-            self.key_id,
-            self.version,
-            self.written_at,
-            self.expires_at,
-        )
+        columns = encode(self.record_name, self.key_id, self.version, self.written_at, self.expires_at)
+        return _stored(vault_id) + columns
 
 
 @dataclass(frozen=True, slots=True)

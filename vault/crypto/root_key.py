@@ -1,4 +1,4 @@
-"""The root key of the `file` provider: wraps the vault key under a 32-byte key, which a file holds or a passphrase makes.
+"""The root key of the `file` provider: wraps the vault key under 32 bytes that a file holds or a passphrase makes.
 
 Each version of the vault key has a root key version of its own, so that destroying one root version ends one vault
 key version and nothing else.
