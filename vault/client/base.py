@@ -5,6 +5,7 @@ default policy gives to its role, so that an editor offers what the vault would 
 """
 
 from collections.abc import Collection
+from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -42,7 +43,7 @@ class VaultClient:
         self._connection = Connection(channel or channels.connect(settings), settings.pins, witness)
 
     @classmethod
-    def open(cls, path: str) -> Self:
+    def open(cls, path: str | Path) -> Self:
         """Make a client from a caller's folder (or its client.toml), inside a running event loop.
 
         Raises:

@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import cache, update_wrapper
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -110,7 +111,7 @@ class Client:
         return self.kind(settings)
 
     @classmethod
-    def open(cls, path: str) -> Self:
+    def open(cls, path: str | Path) -> Self:
         """Make a client from a caller's folder (or its client.toml).
 
         Raises:
