@@ -1,8 +1,8 @@
 """A process: the same rows, fetched and opened in a loop, without policy, log or network.
 
-It reads through the storage's own reader and opens with the functions of `vault.crypto`, as the service does; what the
-service takes longer is what the promises cost. It opens only the records that were asked for: the customer's own record,
-which the service must open for each of them to decide, is part of that cost.
+It reads through the storage's own reader and opens with the functions of `vault.crypto`, as the service does; what
+the service takes longer is what the promises cost. It opens only the records that were asked for: the customer's own
+record, which the service must open beside each of them to decide, is part of that cost.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class _ReadOnly:
     async def vault_keys(self) -> Sequence[VaultKeyRow]:
         return self._reader.vault_keys()
 
-    async def system_row(self, kind: str, row: str) -> SystemRow | None:
-        return self._reader.system_row(kind, row)
+    async def system_row(self, kind: str, row: str, version: int | None = None) -> SystemRow | None:
+        return self._reader.system_row(kind, row, version)
 
     async def system_rows(
         self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -55,8 +56,8 @@ class Child:
             self._process.kill()
             self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+            with suppress(BrokenPipeError):  # what it did not read any more
+                _pipe(pipe).close()
 
     def tell(self, **command: object) -> None:
         """Tell it to do something.
@@ -96,7 +97,6 @@ class Child:
     def _ended(self) -> Unavailable:
         # Made-up customers are all that it knows, so its words may be shown.
         last = self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-        print(self._log.read_text()[-1500:], file=sys.stderr)
         return Unavailable(f"a process of the bench ended: {last or 'without a word'}")
 
 

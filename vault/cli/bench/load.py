@@ -44,9 +44,13 @@ class Callers:
 
     async def do(self, command: dict[str, Any]) -> dict[str, Any]:
         """Do what the coordinator says."""
-        if command["do"] == "fill":
-            return await self.fill()
-        return await self.run(command["case"], command["target"], command["callers"], command["seconds"])
+        try:
+            if command["do"] == "fill":
+                return await self.fill()
+            return await self.run(command["case"], command["target"], command["callers"], command["seconds"])
+        except grpc.aio.AioRpcError as error:
+            # Figures without this call would be figures of something else.
+            sys.exit(f"a call failed: {error.code().name}: {error.details()}")
 
     async def fill(self) -> dict[str, Any]:
         """Store the customers that are read later."""
@@ -94,7 +98,7 @@ class Callers:
             options += [("grpc.max_receive_message_length", 16 << 20)]
             channel = grpc.aio.secure_channel(self._targets[target], credentials, options=options)
             self._channels[role, target] = channel
-        method = self._channels[role, target].unary_unary(path)
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channels[role, target].unary_unary(path)
         return lambda request: method(request, timeout=_DEADLINE_SECONDS)
 
 

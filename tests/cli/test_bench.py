@@ -1,0 +1,129 @@
+"""The bench measures what it says: real answers, both sides, and ratios of neighbours. No figure is judged here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tests.running import RunningVault
+from tests.running import command as in_a_process
+from vault.cli.bench import case as cases
+from vault.cli.bench import figures, people, rounds, table
+from vault.cli.bench.child import Child
+from vault.cli.bench.figures import Round, Sample
+from vault.cli.bench.place import Place
+from vault.cli.commands.bench import command
+from vault.domain import contact
+from vault.errors import Unavailable
+
+FIRST = {"card_read_batch100", "contact_read_batch100", "contact_read_unary", "customer_create"}
+SIDE = {"rps", "p50_ms", "p95_ms", "p99_ms", "cpu_us_per_call", "server_cores", "callers_cores"}
+
+
+def positive(spread: dict[str, float]) -> bool:
+    """Whether it is median, lowest and highest, in order and above nothing."""
+    return set(spread) == {"median", "min", "max"} and 0 < spread["min"] <= spread["median"] <= spread["max"]
+
+
+def test_a_run_of_one_case_prints_figures_of_both_sides_and_their_ratios() -> None:
+    """The whole way: init, serve, callers with certificates, the empty method, the bare loop, JSON."""
+    done = in_a_process("bench", "--only", "contact_read_batch100", "--seconds", "0.3", "--json")
+    run: dict[str, Any] = json.loads(done.stdout)
+    assert set(run["cases"]) == {"contact_read_batch100"}
+    found = run["cases"]["contact_read_batch100"]
+    for side in ("vault", "empty"):
+        assert set(found[side]) == SIDE
+        assert positive(found[side]["rps"])
+        assert positive(found[side]["p50_ms"])
+    for ratio in ("ratio_to_empty", "ratio_to_empty_cpu", "ratio_to_primitives", "items_per_s", "bare_items_per_s"):
+        assert positive(found[ratio])
+    assert run["machine"]["cores"] >= 1
+    assert run["machine"]["callers"] == 32
+    assert run["noise"] >= 0
+
+
+def test_the_first_cases_are_found_and_each_knows_a_wrong_answer() -> None:
+    """A case that took an empty answer for a good one would measure how fast nothing is."""
+    assert set(cases.names()) >= FIRST
+    for name in FIRST:
+        with pytest.raises(ValueError, match="not the one that was asked for"):
+            cases.load(name).check(b"")
+
+
+def test_requests_of_two_caller_processes_never_create_the_same_customer() -> None:
+    """Otherwise the second process would measure refusals."""
+    case = cases.load("customer_create")
+    made = [request for process in (0, 1) for request, _ in zip(case.requests(10, process), range(50), strict=False)]
+    assert len(set(made)) == 100
+
+
+@pytest.mark.parametrize("number", [0, 1, 7919, 99_999])
+def test_made_up_customers_pass_the_rules_of_the_vault(number: int) -> None:
+    """Each of the five fields is given, and stays as it is."""
+    made = people.contact(number)
+    contact.normalize(made)
+    assert made == people.contact(number)
+    assert all(getattr(made, field) for field in people.CONTACT_FIELDS)
+
+
+def sample(calls: int, cpu: float = 0.5) -> Sample:
+    """One second in which each call took one millisecond more than the one before."""
+    return Sample(calls, 1.0, [n * 1000 for n in range(1, calls + 1)], cpu, 0.1)
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    """Of a hundred calls of 1 to 100 ms, 95 took 95 ms or less; of one call every percentile is that call."""
+    assert [sample(100).percentile_ms(p) for p in (50, 95, 99)] == [50, 95, 99]
+    assert sample(1).percentile_ms(50) == 1
+
+
+def test_a_ratio_is_made_inside_of_a_round() -> None:
+    """When the machine slows both sides down, the ratio does not move."""
+    measured = [Round(sample(50), sample(100), 10_000), Round(sample(5), sample(10), 1_000)]
+    found = figures.of_case(measured, 100)
+    assert found["ratio_to_empty"] == {"median": 0.5, "min": 0.5, "max": 0.5}
+    assert found["ratio_to_primitives"] == {"median": 0.5, "min": 0.5, "max": 0.5}
+    assert found["vault"]["rps"] == {"median": 27.5, "min": 5, "max": 50}
+    assert figures.noise(measured) == pytest.approx(90 / 55, abs=0.001)
+
+
+def test_a_case_without_a_bare_loop_has_no_ratio_to_it() -> None:
+    """A figure that was not measured is left out, and not zero."""
+    found = figures.of_case([Round(sample(50), sample(100), 0.0)], 1)
+    assert "ratio_to_primitives" not in found
+    assert "items_per_s" not in found
+
+
+def test_the_table_says_which_goal_is_met() -> None:
+    """People see a line for each side, the ratio, and the goal."""
+    found = {**figures.of_case([Round(sample(70), sample(100), 0.0)], 1), "least": {"ratio_to_empty": 0.6}}
+    machine = {"cores": 2, "callers": 32, "caller_processes": 1, "load_before": 0.1, "sync_ms": 0.2}
+    run = {"cases": {"some_case": found}, "machine": machine, "customers": 10, "rounds": 1, "seconds": 1.0}
+
+    @click.command()
+    def shown() -> None:
+        table.show({**run, "noise": 0.1})
+
+    printed = CliRunner().invoke(shown).output
+    assert "some_case" in printed
+    assert "0.70 [0.70 to 0.70]" in printed
+    assert "0.6 met" in printed
+
+
+def test_an_unknown_case_is_refused_with_the_names_of_all() -> None:
+    """Before anything is started."""
+    result = CliRunner().invoke(command, ["--only", "nope"])
+    assert result.exit_code == 2
+    assert "contact_read_unary" in result.output
+
+
+def test_a_call_that_fails_ends_the_run(running_vault: RunningVault, tmp_path: Path) -> None:
+    """Figures without the calls that failed would be figures of something else; here nobody stored the customers."""
+    arguments = (str(running_vault.home), running_vault.address, running_vault.address, "0", "1")
+    with Child("vault.cli.bench.load", *arguments, log=tmp_path / "log") as load:
+        place = Place(vault=load, empty=load, bare=load, load=[load], sync_ms=0.0)
+        with pytest.raises(Unavailable, match="a call failed: NOT_FOUND"):
+            rounds.measure(place, "contact_read_unary", cases.load("contact_read_unary"), rounds.Plan(0.1, 1, 1))

@@ -1,0 +1,89 @@
+"""Measure what a call costs, beside an empty method and beside the bare work."""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from vault.cli import options, output
+from vault.cli.bench import case as cases
+from vault.cli.bench import figures, place, rounds, table
+from vault.cli.bench.rounds import CALLERS, Plan
+
+_ABOUT_A_MINUTE: Final = Plan(seconds=1.4, rounds=3, customers=2_000)
+_FULL: Final = Plan(seconds=4.0, rounds=7, customers=20_000)
+_MOST_CALLER_PROCESSES: Final = 4
+
+
+class _CaseName(click.ParamType[str]):
+    """One of the cases; they are looked for when the command runs, and not when it is listed."""
+
+    name = "case"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """See click."""
+        text = str(value)
+        if text not in cases.names():
+            self.fail(f"must be one of: {', '.join(cases.names())}", param, ctx)
+        return text
+
+
+@click.command()
+@click.option("--only", metavar="CASE", type=_CaseName(), multiple=True, help="Only this case; may be given again.")
+@click.option("--full", is_flag=True, help="Longer and on more customers: some minutes, less noise.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="How long each side is measured in each round.")
+@options.json_option
+def command(only: Sequence[str], *, full: bool, seconds: float | None) -> None:
+    """Measure the vault on this machine: about a minute, in a folder that is removed afterwards.
+
+    A real server (mTLS, default policy, durable log) takes turns with an empty method of the same size and with a loop
+    that reads and opens the same rows without any service. What counts is the ratio: it is made of neighbours in time.
+
+    Example:
+      customer-vault bench
+      customer-vault bench --only contact_read_unary --seconds 5 --json
+    """
+    plan = _FULL if full else _ABOUT_A_MINUTE
+    if seconds is not None:
+        plan = Plan(seconds, plan.rounds, plan.customers)
+    result = _run(only or cases.names(), plan)
+    output.emit(result, lambda: table.show(result))
+
+
+def _run(names: Sequence[str], plan: Plan) -> dict[str, Any]:
+    # One core is the server's.
+    processes = min(_MOST_CALLER_PROCESSES, max(1, _cores() - 1))
+    found: dict[str, Any] = {}
+    noise, busy_before = 0.0, os.getloadavg()[0]
+    with place.prepared(plan.customers, processes) as prepared:
+        for name in names:
+            output.line(f"measuring {name}", error=True)
+            case = cases.load(name)
+            measured = rounds.measure(prepared, name, case, plan)
+            noise = max(noise, figures.noise(measured))
+            found[name] = {**figures.of_case(measured, case.items), "least": dict(case.least)}
+        machine = {
+            "cores": _cores(),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "load_before": round(busy_before, 2),
+            "sync_ms": prepared.sync_ms,
+            "callers": CALLERS,
+            "caller_processes": processes,
+        }
+    return {
+        "machine": machine,
+        "seconds": plan.seconds,
+        "rounds": plan.rounds,
+        "customers": plan.customers,
+        "noise": noise,
+        "cases": found,
+    }
+
+
+def _cores() -> int:
+    """Those that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
