@@ -10,8 +10,8 @@ from tests.client.fake_vault import NOW_MS, FakeVault
 from vault.client import BillingClient, Card, Contact, NewCustomer, OpenedCard, StorefrontClient
 from vault.crypto.fields import plaintexts
 from vault.domain.fields import protected_fields
-from vault.errors import AlreadyExists, DataLoss, InvalidArgument, NotFound, VaultError
-from vault.v1.status_pb2 import REASON_EPOCH_NOT_USABLE
+from vault.errors import AlreadyExists, DataLoss, FailedPrecondition, InvalidArgument, NotFound, VaultError
+from vault.v1.status_pb2 import REASON_EPOCH_NOT_USABLE, REASON_KEY_REFUSED
 
 
 async def test_billing_opens_what_the_storefront_sealed(storefront: StorefrontClient, billing: BillingClient) -> None:
@@ -248,3 +248,58 @@ async def test_a_name_that_is_taken_is_an_error(storefront: StorefrontClient) ->
     await storefront.add_card("42", CARD, card_id="a")
     with pytest.raises(AlreadyExists):
         await storefront.add_card("42", CARD, card_id="a")
+
+
+@pytest.mark.parametrize("count", [0, 101])
+async def test_a_batch_has_a_size(vault: FakeVault, storefront: StorefrontClient, count: int) -> None:
+    """Refused here, with the rule."""
+    with pytest.raises(InvalidArgument, match="1 to 100"):
+        await storefront.batch_create_customers([NewCustomer()] * count)
+    assert not vault.calls
+
+
+async def test_a_batch_of_nothing_good_is_not_sent(vault: FakeVault, storefront: StorefrontClient) -> None:
+    """Each item says why."""
+    [refused] = await storefront.batch_create_customers([NewCustomer("4111111111111111")])
+    assert isinstance(refused, InvalidArgument)
+    assert not vault.calls
+
+
+async def test_an_answer_of_another_length_is_refused(
+    vault: FakeVault, storefront: StorefrontClient, billing: BillingClient
+) -> None:
+    """It could not be said which result belongs to whom."""
+    vault.after["BatchCreateCustomers"] = lambda _, answer: answer.results.pop()
+    with pytest.raises(DataLoss, match="one result for each"):
+        await storefront.batch_create_customers([NewCustomer("1"), NewCustomer("2")])
+    vault.after["BatchGetCards"] = lambda _, answer: answer.results.add()
+    with pytest.raises(DataLoss, match="one result for each"):
+        await billing.batch_get_cards(["customers/42/cards/a"])
+
+
+async def test_an_empty_result_is_no_card(vault: FakeVault, billing: BillingClient) -> None:
+    """Neither a card nor an error."""
+    vault.after["BatchGetCards"] = lambda _, answer: answer.results[0].ClearField("error")
+    [result] = await billing.batch_get_cards(["customers/42/cards/a"])
+    assert isinstance(result, DataLoss)
+
+
+async def test_other_preconditions_are_not_tried_again(vault: FakeVault, storefront: StorefrontClient) -> None:
+    """Only a refused epoch is worth sealing again."""
+
+    def refuse(_request: object) -> None:
+        raise FailedPrecondition(REASON_KEY_REFUSED, "another step comes first")
+
+    vault.before["AddCard"] = refuse
+    with pytest.raises(FailedPrecondition, match="another step"):
+        await storefront.add_card("42", CARD)
+    assert vault.calls["AddCard"] == 1
+
+
+async def test_a_card_without_times_has_none(
+    vault: FakeVault, storefront: StorefrontClient, billing: BillingClient
+) -> None:
+    """And not 1970."""
+    await storefront.add_card("42", CARD, card_id="a")
+    vault.cards["customers/42/cards/a"].ClearField("create_time")
+    assert (await billing.get_card("customers/42/cards/a")).create_time is None

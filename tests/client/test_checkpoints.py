@@ -184,6 +184,14 @@ def test_a_state_file_that_was_altered_is_refused(tmp_path: Path, content: str) 
         Witness(LOGS, State(path))
 
 
+async def test_a_state_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """Not silence: the caller asked to be watched over across restarts."""
+    witness = Witness(LOGS, State(tmp_path / "none" / "witness.json"))
+    witness.accept(note(5), witness.floor())
+    with pytest.raises(ConfigError, match=r"witness\.json"):
+        witness.close()
+
+
 def test_a_retired_log_is_left_out_of_the_state(tmp_path: Path) -> None:
     """An origin that is no longer pinned says nothing about those that are."""
     path = tmp_path / "witness.json"

@@ -248,6 +248,40 @@ async def test_closing_forgets_the_keys(vault: FakeVault, billing: BillingClient
     assert len(billing._epoch_keys._epochs) == len(billing._epoch_keys._steps) == 0
 
 
+async def test_closing_ends_questions_that_are_out(vault: FakeVault, connect: Connect) -> None:
+    """Whoever waits for one is told."""
+    billing = connect(BillingClient)
+    [name] = fill(vault, 1)
+    asked = asyncio.Event()
+
+    def never(_request: object) -> Any:
+        asked.set()
+        return asyncio.sleep(60)
+
+    vault.before["GetEpochKeys"] = never
+    reader = asyncio.create_task(billing.get_card(name))
+    await asked.wait()
+    await billing.close()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+
+
+async def test_a_malformed_record_is_no_question(vault: FakeVault, billing: BillingClient) -> None:
+    """The vault would refuse the whole batch for an epoch_id of 31 bytes; here it is one record's fault."""
+    stored = fill(vault, 2)
+    vault.cards[stored[0]].sealed[0].epoch_id = bytes(31)
+    lost, opened = await billing.batch_get_cards(stored)
+    assert isinstance(lost, DataLoss)
+    assert isinstance(opened, OpenedCard)
+    assert [len(epoch_id) for r in vault.requests["GetEpochKeys"] for epoch_id in r.epoch_ids] == [32]
+
+
+async def test_many_epochs_are_opened_in_turns(vault: FakeVault, billing: BillingClient) -> None:
+    """An HPKE open takes a tenth of a millisecond: others run in between."""
+    stored = fill(vault, 60, epochs=60)
+    assert all(isinstance(card, OpenedCard) for card in await billing.batch_get_cards(stored))
+
+
 def test_a_bounded_cache_drops_what_was_not_used() -> None:
     """Not what is oldest."""
     cache: Bounded[str, int] = Bounded(2)
