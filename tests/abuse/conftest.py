@@ -1,0 +1,72 @@
+"""What the adversary's tests share: a deployment to copy, and figures that are printed at the end of a run.
+
+A test of abuse that only says "passed" hides whether it tried ten things or ten thousand. Each notes its figures
+through the `figures` fixture; they travel with the test's report, so they are shown whichever process ran it.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.vaults import OpenVault, make_home, opened
+
+Figures = Callable[[str], None]
+_ROOM = 256 << 20
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Note one line of figures for the end of the run."""
+    return lambda line: record_property("figure", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print all figures."""
+    lines = [
+        (report.nodeid.rpartition("/")[2], value)
+        for outcome in ("passed", "failed", "xfailed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if lines:
+        terminalreporter.section("figures of the abuse tests")
+        for test, line in lines:
+            terminalreporter.write_line(f"{test}: {line}")
+
+
+@pytest.fixture(scope="session")
+def quick_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is one: these tests make tens of thousands of commits, and cut no power."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
+        with tempfile.TemporaryDirectory(prefix="customer-vault-abuse-", dir=memory) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("abuse")
+
+
+@pytest.fixture(scope="session")
+def pristine(quick_disk: Path) -> Path:
+    """A deployment with nobody in it; to be copied, never opened."""
+    return asyncio.run(make_home(quick_disk / "pristine"))
+
+
+@pytest.fixture
+def home(pristine: Path, quick_disk: Path) -> Iterator[Path]:
+    """A deployment of this test's own."""
+    with tempfile.TemporaryDirectory(dir=quick_disk) as folder:
+        yield shutil.copytree(pristine, Path(folder) / "home")
+
+
+@pytest.fixture
+async def vault(home: Path) -> AsyncIterator[OpenVault]:
+    """The same, open."""
+    async with opened(home) as open_vault:
+        yield open_vault
