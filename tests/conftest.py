@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 
 from tests.parts import PARTS, need
+from tests.running import running_vault  # noqa: F401 - a fixture for all
 
 # Two workers share two cores with a server and its clients: time per example says nothing.
 hypothesis.settings.register_profile("vault", deadline=None)

@@ -1,0 +1,126 @@
+"""Doctor finds what is about to break, and says what to do."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from vault.cli.deployment.create import Wish, create
+from vault.cli.deployment.layout import Address
+from vault.cli.doctor.checks import certificates, disk
+from vault.cli.frame import root
+from vault.pki.spiffe import TrustDomain
+from vault.storage import engine
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A fresh vault that does not run."""
+    folder = tmp_path / "vault"
+    create(folder, Wish(TrustDomain("vault.example"), Address("127.0.0.1", 1)))
+    return folder
+
+
+def findings(home: Path, code: int = 0) -> dict[str, list[dict[str, str]]]:
+    """What is found, by check."""
+    result = CliRunner().invoke(root, ["doctor", str(home), "--json"])
+    assert result.exit_code == code, result.output
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in json.loads(result.stdout)["findings"]:
+        found.setdefault(each["check"], []).append(each)
+    return found
+
+
+def test_a_fresh_vault_is_well_but_for_the_server_that_was_not_asked(home: Path) -> None:
+    """What could not be looked at is no problem, and is not passed over."""
+    found = findings(home)
+    assert found["keys"][0]["state"] == "not checked"
+    assert {each["state"] for name, all_ in found.items() if name not in {"keys", "disk"} for each in all_} == {"ok"}
+    said = CliRunner().invoke(root, ["doctor", str(home)]).stdout
+    assert "not checked  keys: the server does not answer\n             next: customer-vault serve" in said
+
+
+def _append(path: str, text: str) -> Callable[[Path], None]:
+    def change(home: Path) -> None:
+        with (home / path).open("a") as file:
+            file.write(text)
+
+    return change
+
+
+def _other_key(home: Path) -> None:
+    (home / "callers/billing/payment_processing.key").write_text("11" * 32)
+
+
+def _other_audience(home: Path) -> None:
+    pins = json.loads((home / "pins.json").read_text())
+    pins["fields"]["payment.card_number"]["current"] = "account_service+payment_processing"
+    (home / "pins.json").write_text(json.dumps(pins))
+
+
+def _from_the_future(home: Path) -> None:
+    os.utime(home / "data/vault.db", (time.time() + 3600,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("check", "change", "said"),
+    [
+        ("file modes", lambda home: (home / "root.key").chmod(0o640), "root.key is open to others"),
+        ("file modes", lambda home: home.chmod(0o755), "vault is open to others"),
+        ("file modes", lambda home: (home / "keys/keys.db").chmod(0o604), "keys.db is open to others"),
+        ("settings", _append("vault.toml", "\n[vaul]\n"), "vaul: is not a key of this file"),
+        ("policy", _append("policy.toml", "\n[roles2]\n"), "roles2: is no key of a policy"),
+        ("pins", _other_key, "callers/billing: holds no key of payment_processing that the policy names"),
+        ("pins", _other_audience, "payment.card_number is pinned to another audience"),
+        ("certificates", lambda home: (home / "server/cert.pem").write_text("x"), "is not a PEM certificate"),
+        ("clock", _from_the_future, "the clock is behind"),
+    ],
+)
+def test_what_is_wrong_is_found_and_has_a_remedy(
+    home: Path, check: str, change: Callable[[Path], Any], said: str
+) -> None:
+    """Exit code 1; the other checks still run."""
+    change(home)
+    found = findings(home, code=1)
+    problems = [each for each in found[check] if each["state"] == "problem"]
+    assert any(said in each["what"] for each in problems), found[check]
+    assert all(each["remedy"] for each in problems)
+    assert found["sqlite"][0]["state"] == "ok"
+
+
+@pytest.mark.parametrize(("days", "state"), [(90, "ok"), (21, "warning"), (0, "warning"), (-1, "problem")])
+def test_certificates_are_counted_down(home: Path, monkeypatch: pytest.MonkeyPatch, days: int, state: str) -> None:
+    """Three weeks are time enough to replace one."""
+    monkeypatch.setattr(certificates, "expiry", SimpleNamespace(days_left=lambda *_, **__: days))
+    found = findings(home, code=1 if state == "problem" else 0)
+    assert {each["state"] for each in found["certificates"]} == {state}
+
+
+@pytest.mark.parametrize(("mib", "state"), [(100, "problem"), (1000, "warning"), (5000, "ok")])
+def test_a_disk_that_fills_up_is_noticed(home: Path, monkeypatch: pytest.MonkeyPatch, mib: int, state: str) -> None:
+    """Without room for an entry nothing is served."""
+    monkeypatch.setattr(disk, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=mib << 20)))
+    found = findings(home, code=1 if state == "problem" else 0)
+    assert [each["state"] for each in found["disk"]] == [state, state]
+
+
+def test_an_old_sqlite_is_a_problem_with_a_remedy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most machines' own would lose commits."""
+    old = SimpleNamespace(sqlite_version_info=(3, 40, 1), sqlite_version="3.40.1")
+    monkeypatch.setattr(engine, "sqlite3", old)
+    (found,) = findings(home, code=1)["sqlite"]
+    assert "3.40.1" in found["what"]
+    assert "pysqlite3" in found["what"]
+
+
+def test_what_is_no_vault_is_named(tmp_path: Path) -> None:
+    """Exit code 2: there was nothing to look at."""
+    result = CliRunner().invoke(root, ["doctor", str(tmp_path / "missing")])
+    assert result.exit_code == 2
+    assert "customer-vault init" in result.stderr
