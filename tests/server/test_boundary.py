@@ -94,6 +94,24 @@ async def test_an_answer_that_cannot_be_serialized_is_internal(tmp_path: Path) -
     assert "internal error" in (error.details() or "")
 
 
+async def test_a_log_that_cannot_say_its_checkpoint_ends_at_the_boundary_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the call itself works or is refused."""
+
+    def broken(_: object) -> bytes:
+        raise ValueError(CANARY)
+
+    vault = FakeVault()
+    async with running(place(tmp_path), vault) as server, server.channel() as channel:
+        monkeypatch.delattr(vault, "checkpoint")
+        monkeypatch.setattr(FakeVault, "checkpoint", property(broken))
+        for request in (b"", b"\xff"):
+            error = await failure(call_bytes(channel, GET_CONTACT, request))
+            assert error.code() is grpc.StatusCode.INTERNAL
+            assert CANARY not in repr(error)
+
+
 MALFORMED = {
     "random": b"\xff\xff\xff\xff" + CANARY.encode(),
     "truncated": b"\x0a\x7f" + CANARY.encode(),

@@ -80,9 +80,12 @@ def _path(vault: Vault, name: str, identify: Identify, default_seconds: float) -
 
     async def serve(raw: bytes, context: Context) -> bytes:
         correlation = new_correlation()
+        trailing: tuple[tuple[str, bytes], ...] = ()
         try:
             now = time.time_ns() // 1_000_000
             peer = identify(context, now)
+            # For refusals; taken here, since what fails while an exception is handled would pass the boundary.
+            trailing = ((CHECKPOINT, vault.checkpoint),)
             request = parse(decode, raw)
             remaining = context.time_remaining()
             if remaining is not None and remaining <= MAX_DEADLINE_SECONDS:
@@ -96,7 +99,7 @@ def _path(vault: Vault, name: str, identify: Identify, default_seconds: float) -
         except PASSING:
             raise
         except BaseException as error:  # noqa: BLE001 - the boundary; see there
-            await refuse(context, error, name, correlation, ((CHECKPOINT, vault.checkpoint),))
+            await refuse(context, error, name, correlation, trailing)
 
     return serve
 
