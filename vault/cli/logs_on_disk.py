@@ -19,7 +19,6 @@ from vault.pki import files
 from vault.storage import logfile
 
 _KEY_SIZE: Final = 32
-_PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """For people or for programs: tables and lines, or one JSON document.
 
-In a pipe a table is plain columns without colour, and nothing is cut off. What comes from customers' data is cleaned
-before it reaches a terminal: control characters could redraw the screen, and direction marks could reorder what a line
-says.
+A table is plain columns; nothing is cut off or folded, so a name can be copied from any terminal and found by grep.
+What comes from customers' data is cleaned before it reaches a terminal: control characters could redraw the screen, and
+direction marks could reorder what a line says.
 """
 
 import json
-import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
@@ -48,24 +47,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) 
     if not rows:
         line(empty)
         return
-    cleaned = [[clean(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _rich_table(columns, cleaned)
-        return
-    widths = [max(len(row[i]) for row in [list(columns), *cleaned]) for i in range(len(columns))]
-    for row in [list(columns), *cleaned]:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - a tenth of a second, only for terminals
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+    cleaned = [list(columns), *([clean(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cleaned) for i in range(len(columns))]
+    for number, row in enumerate(cleaned):
+        text = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        # In a pipe click leaves the style out.
+        click.secho(text, bold=number == 0)
