@@ -63,7 +63,7 @@ def test_a_relative_path_to_the_file_still_gives_absolute_paths(
 def test_what_is_left_out_has_the_measured_default(tmp_path: Path) -> None:
     """Sixty-four streams; no deny-list; the first log."""
     settings = load(tmp_path, GOOD)
-    assert settings.server.max_concurrent_streams == 64
+    assert settings.server.max_concurrent_streams == 1000
     assert settings.server.deny_list is None
     assert settings.vault.log_id == "log-0"
 

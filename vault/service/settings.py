@@ -75,7 +75,7 @@ class ServerSettings(Table):
         client_ca: PEM bundle: who may sign callers' certificates.
         reflection: whether `buf curl` and the like can ask for the methods.
         deny_list: serials of certificates no longer believed; read again when the file changes.
-        max_concurrent_streams: calls at a time on one connection; the default is measured against rapid resets.
+        max_concurrent_streams: calls at a time on one connection, see `vault.server.edge`.
             Clients keep below it (three quarters is safe) or open another connection.
         default_deadline_seconds: for calls that come without a deadline.
         drain_seconds: between saying "not serving" and refusing calls. The default is for clients that watch
@@ -88,7 +88,7 @@ class ServerSettings(Table):
     client_ca: File
     reflection: bool = False
     deny_list: File | None = None
-    max_concurrent_streams: int = Field(default=64, ge=1, le=1000)
+    max_concurrent_streams: int = Field(default=1000, ge=1, le=1000)
     default_deadline_seconds: float = Field(default=10, gt=0, le=MAX_DEADLINE_SECONDS)
     drain_seconds: float = Field(default=0.2, ge=0, le=60)
 

@@ -44,7 +44,7 @@ async def _serve(at: Layout) -> None:
         (at.authority / "ca.pem").read_bytes(),
         require_client_auth=True,
     )
-    options = (*OPTIONS, ("grpc.max_concurrent_streams", 64))
+    options = (*OPTIONS, ("grpc.max_concurrent_streams", 1000))
     server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
     server.add_generic_rpc_handlers([_Methods()])
     port = server.add_secure_port("127.0.0.1:0", credentials)
