@@ -1,7 +1,10 @@
 """The commands on a vault that runs, each with the certificate of a role that may, and of one that may not."""
 
 import json
+import signal
 import socket
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.sheets import row, text, write
-from tests.running import RunningVault, command, make_home, new_id, serving
+from tests.running import COMMAND, RunningVault, command, make_home, new_id, serving
 from vault.cli.frame import root
 
 NUMBER = "4111111111111111"
@@ -232,6 +235,32 @@ def test_a_server_that_stops_is_waited_for_in_vain_and_said_so(tmp_path: Path) -
     with serving(vault.home):
         assert vault.json("import", str(table))["stored"] == 500
     assert not (tmp_path / "customers.csv.import.json").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_killed_goes_on(running_vault: RunningVault, tmp_path: Path, how: signal.Signals) -> None:
+    """At any moment; no row is lost and none is stored twice."""
+    prefix = new_id()
+    table = write(tmp_path / "customers.csv", text(row(n, customer_id=f"{prefix}-{n}") for n in range(2000)))
+    state = tmp_path / "customers.csv.import.json"
+    with subprocess.Popen(
+        [*COMMAND, "import", str(table), "--home", str(running_vault.home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (state.is_file() and json.loads(state.read_text())["done"]):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    kept = json.loads(state.read_text())["stored"]
+    assert 0 < kept < 2000
+    done = running_vault.json("import", str(table))
+    assert done["stored"] + done["already_there"] == 2000
+    assert done["stored"] >= kept
+    assert not state.exists()
 
 
 def test_an_address_in_use_is_a_configuration_error(tmp_path: Path) -> None:

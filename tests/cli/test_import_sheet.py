@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.sheets import row, text, write
-from vault.cli.importer.sheet import COLUMNS, inspect
+from vault.cli.importer.sheet import COLUMNS, claimed, inspect
 from vault.errors import ConfigError
 
 HEADER = ",".join(COLUMNS)
@@ -95,6 +95,15 @@ def test_a_file_that_is_no_such_table_is_refused_where_it_is_wrong(path: Path, c
     assert said in found
     for value in ("Customer 1", "4111", "Ada", "cvv", "Lange"):
         assert value not in found
+
+
+def test_a_file_is_imported_by_one_process_at_a_time(path: Path) -> None:
+    """Two would race for one state file."""
+    write(path, GOOD)
+    with claimed(path), pytest.raises(ConfigError, match="by another process"), claimed(path):
+        pass
+    with claimed(path):
+        pass
 
 
 def test_a_file_that_is_not_there_is_named(path: Path) -> None:

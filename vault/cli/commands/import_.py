@@ -51,7 +51,8 @@ def command(file: Path, state: Path | None, home: Path, role: str | None) -> Non
         with progress.shown(table.rows, min(len(kept.load().done) * run.BATCH, table.rows)) as advance:
             return await run.run(table, vault, Checker(Month(today.year, today.month)), kept, advance)
 
-    result = profile.run(home, role, StorefrontClient, send)
+    with sheet.claimed(file):
+        result = profile.run(home, role, StorefrontClient, send)
     output.emit(_document(table.rows, result), lambda: _tell(table.rows, result))
     if result.refused:
         sys.exit(_IN_PART if result.stored or result.already_there else _REFUSED_ALL)

@@ -7,10 +7,12 @@ file without a header is somebody's data.
 """
 
 import csv
+import fcntl
 import hashlib
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -87,6 +89,25 @@ def inspect(path: Path) -> Sheet:
     if not columns:
         raise ConfigError(str(path), "", f"has no header; its first line must be: {','.join(COLUMNS)}")
     return Sheet(path, _digest(path), columns, rows)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Keep other imports away from a file while the block runs: two would race for one state.
+
+    The lock is on the table itself, so it leaves nothing behind, however the process ends.
+
+    Raises:
+        ConfigError: it is being imported, or cannot be read.
+    """
+    with _open(path) as source:
+        try:
+            fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(str(path), "", "is being imported by another process: wait for that one") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def _digest(path: Path) -> str:
