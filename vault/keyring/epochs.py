@@ -96,6 +96,10 @@ class Epochs:
         found = await self._rows.get(SYSTEM, f"stanzas/{epoch_id.hex()}/{fingerprint.hex()}")
         return store.EpochStanza.FromString(found[1]).stanza if found else None
 
+    async def count(self) -> int:
+        """How many epochs were ever published."""
+        return await self._rows.count(SYSTEM, "epochs/")
+
     async def page(self, after: str, limit: int) -> list[tuple[str, Epoch]]:
         """(row name, epoch) of published epochs after a row name, in an order that is stable."""
         found = await self._rows.list(SYSTEM, "epochs/", after=after, limit=limit)

@@ -37,6 +37,10 @@ class SystemRows:
         rows = await self._store.system_rows(kind, prefix, after, limit)
         return [(RowName(kind, r.row, r.version), self._open(r)) for r in rows]
 
+    async def count(self, kind: str, prefix: str) -> int:
+        """How many rows there are; none is opened."""
+        return len(await self._store.system_rows(kind, prefix))
+
     async def add(self, rows: Iterable[tuple[RowName, bytes]], *, ignore_existing: bool = False) -> int:
         """Seal and insert in one transaction, durable on return; how many were added.
 

@@ -164,7 +164,7 @@ class Keys:
     async def list_keys(self, call: Call, _request: v1.ListKeysRequest) -> v1.ListKeysResponse:
         """Versions, states and ages."""
         keyring = self._parts.keyring
-        response = v1.ListKeysResponse(vault_id=keyring.vault_id)
+        response = v1.ListKeysResponse(vault_id=keyring.vault_id, epochs=await keyring.epochs.count())
         response.purpose_keys.extend(_shown(key) for key in keyring.purposes.all())
         for row in keyring.vault_keys.rows:
             state = v1.KeyState.Value(f"KEY_STATE_{row.state.upper()}")
