@@ -23,15 +23,17 @@ TRUST_DOMAIN = "vault.example"
 CARD_NUMBER = "4111111111111111"
 
 
-def contact(**changes: str) -> records.Contact:
+def contact(**changes: Any) -> records.Contact:
     """A contact in plain; a field set to the empty text is left out."""
     fields = {"name": "Ann Example", "city": "Bonn", "country_code": "DE", "phone": "+49 228 123456"}
-    return records.Contact(**{**fields, "email": "ann@example.org", **changes})
+    merged: dict[str, Any] = {**fields, "email": "ann@example.org", **changes}
+    return records.Contact(**merged)
 
 
-def card(**changes: str) -> records.Card:
+def card(**changes: Any) -> records.Card:
     """A card in plain."""
-    return records.Card(**{"card_number": CARD_NUMBER, "expiry": "12/2040", "holder_name": "Ann Example", **changes})
+    merged: dict[str, Any] = {"card_number": CARD_NUMBER, "expiry": "12/2040", "holder_name": "Ann Example", **changes}
+    return records.Card(**merged)
 
 
 def new_request_id() -> str:

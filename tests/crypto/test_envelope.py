@@ -1,11 +1,14 @@
 """Boxes, padding, and the form of a record's envelopes."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.crypto import envelope, epoch, fields
 from vault.domain.fields import ALL_FIELDS, ProtectedField, protected_fields
+from vault.domain.secret import Secret
 from vault.errors import OpenError
 from vault.v1 import records_pb2 as records
 from vault.v1.envelope_pb2 import Box, Envelope
@@ -17,11 +20,11 @@ BY_NUMBER = {f.number: f for f in protected_fields(records.Contact).values()}
 
 def step(number: int = 0, audience: str = "a") -> envelope.Step:
     """A step of a fixed epoch."""
-    secret = epoch.Secret(bytes(32))
+    secret = Secret(bytes(32))
     return envelope.Step(audience, epoch.epoch_id(secret, VAULT, audience), number, epoch.step_key(secret, number))
 
 
-def sealed(**values: str) -> Envelope:
+def sealed(**values: Any) -> Envelope:
     """A contact's values in one envelope."""
     return envelope.seal(VAULT, step(), NAME, fields.plaintexts(records.Contact(**values)))
 

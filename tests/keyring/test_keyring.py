@@ -69,7 +69,7 @@ async def test_a_next_key_becomes_current_by_the_policy(deployment: Deployment, 
 
 async def test_a_pinned_key_that_is_not_registered_stops_the_start(deployment: Deployment, keyring: Keyring) -> None:
     """Nothing is ever sealed to a key that the policy does not name."""
-    assert keyring
+    assert keyring.purposes.active(PAYMENT)
     deployment.pinned[PAYMENT] = Pinned(PurposeKeyPair(new_seed()).fingerprint)
     with pytest.raises(ConfigError, match=r"keys\.payment\.current"):
         await deployment.open()
@@ -95,7 +95,7 @@ async def test_an_epoch_is_published_before_its_first_use(deployment: Deployment
     step = keyring.sealing.take(AUDIENCE)
     epoch = await keyring.epochs.get(step.epoch_id)
     assert epoch is not None
-    assert (epoch.audience, epoch.owner, epoch.members) == (AUDIENCE, "vault", {"payment", "provisioning"})
+    assert (epoch.audience, epoch.owner, epoch.members) == (AUDIENCE, "vault", frozenset({"payment", "provisioning"}))
     stanza = await keyring.epochs.stanza(step.epoch_id, BILLING.fingerprint)
     assert stanza is not None
     secret = open_stanza(stanza, keyring.vault_id, AUDIENCE, step.epoch_id, "payment", BILLING)

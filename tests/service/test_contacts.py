@@ -1,6 +1,7 @@
 """Writing, reading, finding and deleting contacts."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from vault.v1 import records_pb2 as records
 from vault.v1 import status_pb2 as status
 
 
-async def put(vault: OpenVault, *paths: str, etag: str = "", **changes: str) -> records.Contact:
+async def put(vault: OpenVault, *paths: str, etag: str = "", **changes: Any) -> records.Contact:
     """Write fields of the contact as care."""
     request = v1.PutContactRequest(customer_id="42", contact=records.Contact(**changes), etag=etag)
     request.update_mask.paths.extend(paths)
@@ -19,7 +20,7 @@ async def put(vault: OpenVault, *paths: str, etag: str = "", **changes: str) -> 
     return answer.contact
 
 
-async def find(vault: OpenVault, role: str = "care", **key: str) -> list[str]:
+async def find(vault: OpenVault, role: str = "care", **key: Any) -> list[str]:
     """Names of the contacts that a search finds."""
     request = v1.FindContactsRequest(purpose="account_service", **key)
     answer = await vault.call(role, "ContactService.FindContacts", request)
