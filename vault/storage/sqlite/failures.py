@@ -66,3 +66,17 @@ def while_writing(error: BaseException) -> VaultError | Fatal:
     if code(error) not in (None, _CORRUPT, _NOTADB, _FULL) and code(error) not in _OURS:
         return Unavailable("the store cannot be written now")
     return while_reading(error)
+
+
+def for_caller(error: Exception) -> VaultError:
+    """What a caller is told after a failed write.
+
+    Raises:
+        Fatal: the writer must stop.
+    """
+    if isinstance(error, VaultError):
+        return error
+    verdict = while_writing(error)
+    if isinstance(verdict, Fatal):
+        raise verdict from None
+    return verdict

@@ -67,6 +67,10 @@ class Changes:
         return [Retirement(put.retire, put.row.written_at) for put in self.puts if put.retire is not None]
 
 
+_NOTHING = Changes()
+"""Of works without items: most are."""
+
+
 @dataclass(slots=True)
 class Plan:
     """The net result of a group, and each work's outcome in order."""
@@ -84,29 +88,34 @@ class Plan:
 
     def take(self, work: Work) -> None:
         """Decide one work after those before it."""
-        changes = Changes()
+        changes = Changes() if work.items else _NOTHING
         outcome = self._decide(work, changes)
         self.outcomes.append(outcome)
-        self.destroying.append(isinstance(outcome, Committed) and bool(changes.removes))
+        self.destroying.append(bool(changes.removes) and isinstance(outcome, Committed))
 
     def _decide(self, work: Work, changes: Changes) -> Committed | Exception:
-        if work.request is not None:
-            used = (work.request.caller, work.request.request_id)
-            seen = self.requests.get(used) or self.facts.seen.get(used)
-            if seen is not None and work.request.seen_at - seen.seen_at <= REQUEST_LIFETIME_MS:
-                return Committed((), NO_INDEX, seen)
-        results = tuple(self._decide_item(item, changes) for item in work.items)
+        seen = self._seen(work.request) if work.request else None
+        if seen is not None:
+            return Committed((), NO_INDEX, seen)
+        results = tuple([self._decide_item(item, changes) for item in work.items]) if work.items else ()
         try:
             entry, response = work.finish(results)
+            leaf = leaf_hash(entry)
         except Exception as error:  # noqa: BLE001 - it is this work's, and goes to its caller
             return error
         index = self.log_sizes.get(work.log_id, 0)
         self.log_sizes[work.log_id] = index + 1
-        self.entries.append((work.log_id, index, entry, leaf_hash(entry)))
-        self.changes.add(changes)
+        self.entries.append((work.log_id, index, entry, leaf))
+        if work.items:
+            self.changes.add(changes)
         if work.request is not None and response is not None:
-            self.requests[used] = replace(work.request, response=response)
+            self.requests[work.request.caller, work.request.request_id] = replace(work.request, response=response)
         return Committed(results, index)
+
+    def _seen(self, request: SeenRequest) -> SeenRequest | None:
+        used = (request.caller, request.request_id)
+        seen = self.requests.get(used) or self.facts.seen.get(used)
+        return seen if seen and request.seen_at - seen.seen_at <= REQUEST_LIFETIME_MS else None
 
     def _decide_item(self, item: Item, before: Changes) -> Result:
         """Take an item into `before` if all of it can be done."""
