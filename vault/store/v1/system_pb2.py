@@ -25,29 +25,17 @@ _sym_db = _symbol_database.Default()
 from vault.v1 import key_service_pb2 as vault_dot_v1_dot_key__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/system.proto\x12\x0evault.store.v1\x1a\x1avault/v1/key_service.proto\">\n\x05\x45poch\x12\x10\n\x08\x61udience\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x0cpublish_time\x18\x03 \x01(\x03\"@\n\x0b\x45pochStanza\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06stanza\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x64\x64_time\x18\x03 \x01(\x03\"\x83\x01\n\x11PurposeKeyVersion\x12\"\n\x07\x63ustody\x18\x01 \x01(\x0e\x32\x11.vault.v1.Custody\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.vault.v1.KeyState\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x04 \x01(\x03\"\xaa\x02\n\rPolicyInForce\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x11\n\tload_time\x18\x02 \x01(\x03\x12\x39\n\x06\x66ormer\x18\x03 \x03(\x0b\x32).vault.store.v1.PolicyInForce.FormerEntry\x12;\n\x07\x63urrent\x18\x04 \x03(\x0b\x32*.vault.store.v1.PolicyInForce.CurrentEntry\x1aN\n\x0b\x46ormerEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.vault.store.v1.FormerAudiences:\x02\x38\x01\x1a.\n\x0c\x43urrentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"$\n\x0f\x46ormerAudiences\x12\x11\n\taudiences\x18\x01 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/system.proto\x12\x0evault.store.v1\x1a\x1avault/v1/key_service.proto\">\n\x05\x45poch\x12\x10\n\x08\x61udience\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x0cpublish_time\x18\x03 \x01(\x03\"@\n\x0b\x45pochStanza\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06stanza\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x64\x64_time\x18\x03 \x01(\x03\"\x83\x01\n\x11PurposeKeyVersion\x12\"\n\x07\x63ustody\x18\x01 \x01(\x0e\x32\x11.vault.v1.Custody\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.vault.v1.KeyState\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x04 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.store.v1.system_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POLICYINFORCE_FORMERENTRY']._loaded_options = None
-  _globals['_POLICYINFORCE_FORMERENTRY']._serialized_options = b'8\001'
-  _globals['_POLICYINFORCE_CURRENTENTRY']._loaded_options = None
-  _globals['_POLICYINFORCE_CURRENTENTRY']._serialized_options = b'8\001'
   _globals['_EPOCH']._serialized_start=75
   _globals['_EPOCH']._serialized_end=137
   _globals['_EPOCHSTANZA']._serialized_start=139
   _globals['_EPOCHSTANZA']._serialized_end=203
   _globals['_PURPOSEKEYVERSION']._serialized_start=206
   _globals['_PURPOSEKEYVERSION']._serialized_end=337
-  _globals['_POLICYINFORCE']._serialized_start=340
-  _globals['_POLICYINFORCE']._serialized_end=638
-  _globals['_POLICYINFORCE_FORMERENTRY']._serialized_start=512
-  _globals['_POLICYINFORCE_FORMERENTRY']._serialized_end=590
-  _globals['_POLICYINFORCE_CURRENTENTRY']._serialized_start=592
-  _globals['_POLICYINFORCE_CURRENTENTRY']._serialized_end=638
-  _globals['_FORMERAUDIENCES']._serialized_start=640
-  _globals['_FORMERAUDIENCES']._serialized_end=676
 # @@protoc_insertion_point(module_scope)

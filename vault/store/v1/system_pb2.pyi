@@ -3,10 +3,8 @@
 isort:skip_file
 Plaintexts of the system rows of the key store, which are sealed under the vault key."""
 
-from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf.internal import containers as _containers
 from vault.v1 import key_service_pb2 as _key_service_pb2
 import builtins as _builtins
 import sys
@@ -104,98 +102,3 @@ class PurposeKeyVersion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurposeKeyVersion: _TypeAlias = PurposeKeyVersion  # noqa: Y015
-
-@_typing.final
-class PolicyInForce(_message.Message):
-    """`policy`"""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class FormerEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        @_builtins.property
-        def value(self) -> Global___FormerAudiences: ...
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: Global___FormerAudiences | None = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    @_typing.final
-    class CurrentEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    DIGEST_FIELD_NUMBER: _builtins.int
-    LOAD_TIME_FIELD_NUMBER: _builtins.int
-    FORMER_FIELD_NUMBER: _builtins.int
-    CURRENT_FIELD_NUMBER: _builtins.int
-    digest: _builtins.bytes
-    load_time: _builtins.int
-    @_builtins.property
-    def former(self) -> _containers.MessageMap[_builtins.str, Global___FormerAudiences]:
-        """Audiences per field that values were sealed for in the past."""
-
-    @_builtins.property
-    def current(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
-    def __init__(
-        self,
-        *,
-        digest: _builtins.bytes = ...,
-        load_time: _builtins.int = ...,
-        former: _abc.Mapping[_builtins.str, Global___FormerAudiences] | None = ...,
-        current: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "digest", b"digest", "former", b"former", "load_time", b"load_time"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PolicyInForce: _TypeAlias = PolicyInForce  # noqa: Y015
-
-@_typing.final
-class FormerAudiences(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    AUDIENCES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def audiences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
-    def __init__(
-        self,
-        *,
-        audiences: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audiences", b"audiences"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FormerAudiences: _TypeAlias = FormerAudiences  # noqa: Y015
