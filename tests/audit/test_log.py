@@ -99,6 +99,7 @@ async def test_entries_are_signed_while_they_arrive() -> None:
 async def test_an_idle_log_signs_nothing() -> None:
     """Nor does it read entries."""
     store = FakeLogStore([make_entry(0)])
+    sign(store, 1)
     async with running(Process(store)):
         reads, count = store.reads, len(store.checkpoints)
         await asyncio.sleep(0.1)
@@ -134,6 +135,7 @@ async def test_a_restart_goes_on_from_the_newest_checkpoint() -> None:
 async def test_the_loop_breathes_while_a_long_log_is_read() -> None:
     """Other tasks run between the pages."""
     store, turns = FakeLogStore([make_entry(0)] * 20_000), 0
+    sign(store, 20_000)
 
     async def other() -> None:
         nonlocal turns
@@ -191,9 +193,17 @@ async def test_a_process_never_extends_a_log_that_was_altered(tamper: Callable[[
     assert await store.acquire_log("0", "next", Clock().time, 1)
 
 
+async def test_entries_without_any_checkpoint_are_refused() -> None:
+    """The first start signs the empty log, so they were signed, and the checkpoints were taken away."""
+    process = Process(FakeLogStore([make_entry(0)]))
+    with pytest.raises(DataLoss, match="no checkpoint"):
+        await process.log.start()
+
+
 async def test_a_running_log_notices_that_entries_shrink() -> None:
     """It dies rather than sign less than before."""
     store = FakeLogStore([make_entry(i) for i in range(8)])
+    sign(store, 8)
     process = Process(store)
     async with running(process):
         cut(store)

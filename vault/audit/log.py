@@ -172,6 +172,9 @@ class AuditLog:
         """Recompute the tree up to the newest checkpoint, which must be this log's and true."""
         stored = await self._store.newest_checkpoint(self.log_id)
         if stored is None:
+            # The first start signs the empty log before any entry can be written.
+            if await self._store.log_size(self.log_id):
+                raise DataLoss(f"log {self.log_id}: {_UNSIGNED}")
             return
         size, note = stored
         try:
@@ -238,6 +241,7 @@ class AuditLog:
 
 _VERIFY = "run `customer-vault audit verify`, which names the first bad entry, before anything is served"
 _NOT_OURS = f"its newest checkpoint is not signed by its key under its origin; {_VERIFY}"
+_UNSIGNED = f"it has entries and no checkpoint: its checkpoints were taken away; {_VERIFY}"
 _TOO_SHORT = f"fewer entries are stored than were signed: the data store is an older copy, or was cut; {_VERIFY}"
 _ALTERED = f"the stored entries are not those that were signed; {_VERIFY}"
 _GAP = f"an entry is missing; {_VERIFY}"

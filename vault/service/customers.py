@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vault.domain import names
 from vault.domain.names import CustomerId
-from vault.errors import CallerError, InvalidArgument, NotFound
+from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.drafts import Draft, card_draft, contact_draft
@@ -105,6 +105,8 @@ class Customers:
 
     async def get_customer(self, call: Call, request: v1.GetCustomerRequest) -> v1.GetCustomerResponse:
         """Names and times; no protected field."""
+        if request.purpose and request.purpose not in self._parts.policy.purposes_of(call.caller.roles):
+            raise PermissionDenied(status.REASON_PURPOSE_NOT_ALLOWED, DENIED)
         customer = names.customer_id(request.customer_id)
         name = names.customer_name(customer)
         opened, facts = await self._parts.customer(call, customer)

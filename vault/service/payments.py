@@ -15,6 +15,7 @@ from vault.service.removal import remove
 from vault.service.writing import Change
 from vault.storage.port import Item, Result
 from vault.v1 import payment_service_pb2 as v1
+from vault.v1 import status_pb2 as status
 from vault.v1.records_pb2 import Card
 
 
@@ -97,7 +98,8 @@ class Payments:
         for result in await self._parts.reader.read(call, allowed, CARD, found):
             if isinstance(result, Card):
                 response.cards.append(result)
-            elif not isinstance(result, NotFound):
+            elif not isinstance(result, NotFound) or result.reason == status.REASON_CUSTOMER_NOT_AVAILABLE:
+                # A card that went meanwhile is left out; what the customer's facts forbid is refused as a whole.
                 raise result
         if len(found) == limit:
             response.next_page_token = token_after(found[-1])

@@ -32,7 +32,7 @@ from vault.service import validation
 from vault.service.call import Call
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
-from vault.service.entries import Touched, refusal_entry, touched_entry
+from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
 from vault.service.keys import Keys
 from vault.service.logs import Logs
 from vault.service.opening import Records
@@ -113,7 +113,7 @@ class Vault:
         writer = Writer(store, journal, records, keyring, {f.field: f.audience for f in policy.fields.values()})
         reader = Reader(records, keyring, journal)
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
-        await _announce(journal, owner, keyring, now)
+        await _announce(store, journal, owner, keyring, now)
         vault = cls(parts)
         vault._upkeep.start()
         return vault
@@ -158,8 +158,8 @@ class Vault:
         await self._parts.store.close()
 
 
-async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
-    """Log the start, the key events that it brought, and from now on each epoch that the vault publishes itself."""
+async def _announce(store: Storage, journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
+    """Log the start, what it finished, its key events, and from now on each epoch of the vault's own."""
 
     async def log(action: str, purpose: str, at: int) -> None:
         call = Call(Caller(owner, frozenset()), f"Vault.{action}", at)
@@ -169,6 +169,11 @@ async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) ->
         await log("PublishEpoch", "", at)
 
     await log("Start", "", now)
+    for unfinished in await store.finished_erasures():
+        call = Call(Caller(owner, frozenset()), "Vault.FinishErasure", now)
+        touched = Touched()
+        touched.wrote(new_subject(), RecordName(unfinished), NO_DIGEST, NO_DIGEST)
+        await journal.append(call, touched_entry(call, touched))
     for action, purpose in keyring.purposes.events:
         await log(action, purpose, now)
     keyring.purposes.events.clear()

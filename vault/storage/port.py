@@ -270,6 +270,9 @@ class LogStore(Protocol):
 class Upkeep(Protocol):
     """What is run at start-up and every hour."""
 
+    async def finished_erasures(self) -> Sequence[Owner]:
+        """Owners whose erasure was interrupted, and finished by this opening; they are to be entered in the log."""
+
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """Retire live keys, older than an hour, that no row opens under; how many. It never deletes.
 

@@ -168,6 +168,10 @@ class SqliteStorage:
 
     # Upkeep
 
+    async def finished_erasures(self) -> Sequence[Owner]:
+        """See the port."""
+        return await self._writer.run(lambda stores: stores.finished)
+
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """See the port."""
         return await sweep(self._read, self._writer, now, retired_form)

@@ -11,7 +11,7 @@ the other, and a repeated erasure finishes what a failed one left.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 
@@ -20,12 +20,13 @@ from vault.domain.names import Owner
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.engine import sqlite3
 from vault.storage.port import Erased
-from vault.storage.sqlite import failures
+from vault.storage.sqlite import failures, slots
 from vault.storage.sqlite.connection import truncate
 from vault.storage.sqlite.stores import Stores
 
 _TOMBSTONE = "INSERT OR IGNORE INTO tombstones (owner, erased_at) VALUES (?, ?)"
 _TOMBSTONES = "SELECT owner, erased_at FROM tombstones ORDER BY owner"
+_COUNT = "SELECT count(*) FROM records WHERE owner = ?"
 _KEYS = 0
 """The key store, in `_in_one_only`."""
 _ENTRY = "INSERT INTO log_entries (log_id, idx, entry, leaf) VALUES (?, ?, ?, ?)"
@@ -57,23 +58,23 @@ class Erasure:
     def _steps(self, stores: Stores) -> Erased:
         index = stores.log_sizes.get(self.log_id, 0)
         with stores.data_transaction() as data:
-            row_count = _count(data, "records", self.owner)
+            row_count: int = data.execute(_COUNT, (self.owner,)).fetchone()[0]
             with stores.key_transaction() as keys:  # (1)
-                key_count = _count(keys, "record_keys", self.owner)
-                entry = self.finish(key_count, row_count)
-                bury_keys(keys, self.owner, self.erased_at)
+                doomed = slots.of_owner(keys, self.owner)
+                entry = self.finish(len(doomed), row_count)
+                bury_keys(keys, self.owner, self.erased_at, doomed)
             truncate(stores.keys)  # (2)
             bury_rows(data, self.owner, self.erased_at)  # (3)
             data.execute(_ENTRY, (self.log_id, index, entry, leaf_hash(entry)))
         stores.log_sizes[self.log_id] = index + 1
-        return Erased(key_count, row_count, index)
+        return Erased(len(doomed), row_count, index)
 
 
-def bury_keys(keys: sqlite3.Connection, owner: Owner, erased_at: int) -> None:
+def bury_keys(keys: sqlite3.Connection, owner: Owner, erased_at: int, doomed: Sequence[slots.Place]) -> None:
     """Tombstone in, all keys and lookups out."""
     keys.execute(_TOMBSTONE, (owner, erased_at))
+    slots.destroy(keys, doomed)
     keys.execute("DELETE FROM lookups WHERE owner = ?", (owner,))
-    keys.execute("DELETE FROM record_keys WHERE owner = ?", (owner,))
 
 
 def bury_rows(data: sqlite3.Connection, owner: Owner, erased_at: int) -> None:
@@ -82,8 +83,12 @@ def bury_rows(data: sqlite3.Connection, owner: Owner, erased_at: int) -> None:
     data.execute("DELETE FROM records WHERE owner = ?", (owner,))
 
 
-def finish_erasures(stores: Stores) -> None:
-    """Take each store's tombstones to the other, keys before rows; at start-up, before anything is served."""
+def finish_erasures(stores: Stores) -> tuple[Owner, ...]:
+    """Take each store's tombstones to the other, keys before rows; at start-up, before anything is served.
+
+    Returns:
+        The owners whose erasure was not whole; whoever opened the stores enters them in the log.
+    """
     rows_to_go: list[tuple[Owner, int]] = []
     keys_to_go: list[tuple[Owner, int]] = []
     for owner, erased_at, store in _in_one_only(stores.keys.execute(_TOMBSTONES), stores.data.execute(_TOMBSTONES)):
@@ -91,12 +96,14 @@ def finish_erasures(stores: Stores) -> None:
     if keys_to_go:
         with stores.key_transaction() as keys:
             for owner, erased_at in keys_to_go:
-                bury_keys(keys, owner, erased_at)
+                bury_keys(keys, owner, erased_at, slots.of_owner(keys, owner))
         truncate(stores.keys)
-    if rows_to_go:
+    unfinished = [*rows_to_go, *keys_to_go]
+    if unfinished:
         with stores.data_transaction() as data:
-            for owner, erased_at in rows_to_go:
+            for owner, erased_at in unfinished:
                 bury_rows(data, owner, erased_at)
+    return tuple(owner for owner, _ in unfinished)
 
 
 def _in_one_only(*stores: Iterable[tuple[Owner, int]]) -> Iterator[tuple[Owner, int, int]]:
@@ -107,9 +114,3 @@ def _in_one_only(*stores: Iterable[tuple[Owner, int]]) -> Iterator[tuple[Owner, 
         if len(found) == 1:
             (owner, erased_at), number = found[0]
             yield owner, erased_at, number
-
-
-def _count(store: sqlite3.Connection, table: str, owner: Owner) -> int:
-    sql = f"SELECT count(*) FROM {table} WHERE owner = ?"  # noqa: S608 - one of our two tables
-    count: int = store.execute(sql, (owner,)).fetchone()[0]
-    return count

@@ -16,7 +16,7 @@ from pathlib import Path
 from vault.errors import ConfigError
 from vault.storage import engine
 from vault.storage.engine import sqlite3
-from vault.storage.sqlite.connection import check_file, connect, make_file, sync_folder, transaction, truncate
+from vault.storage.sqlite.connection import check_file, connect, make_file, sync_folder, truncate
 from vault.storage.sqlite.erase import finish_erasures
 from vault.storage.sqlite.failures import Fatal, while_writing
 from vault.storage.sqlite.schema import data_migrations, keys_migrations, migrate
@@ -48,9 +48,8 @@ def create(data_path: Path, keys_path: Path, vault_id: bytes) -> None:
             made.append(path)
             connection = connect(path, read_only=False, secret=path == keys_path)
             try:
-                migrate(connection, migrations, path)
-                with transaction(connection):
-                    connection.execute(insert, (vault_id,))
+                migrate(connection, migrations, path, new=True)
+                connection.execute(insert, (vault_id,))
             finally:
                 connection.close()
             sync_folder(path)
@@ -67,16 +66,23 @@ class Lock:
 
     def __init__(self, keys_path: Path) -> None:
         path = keys_path.with_name(keys_path.name + ".lock")
-        self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._file: int | None = None
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(str(path), "", f"cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(self._file)
+            os.close(file)
             raise ConfigError(str(keys_path), "", "another process has this vault open: stop it first") from None
+        self._file = file
 
     def release(self) -> None:
         """Let another process have the vault."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def open_stores(data_path: Path, keys_path: Path) -> Stores:
@@ -93,7 +99,7 @@ def open_stores(data_path: Path, keys_path: Path) -> Stores:
         stores = _stores(data_path, keys_path, *connections)
         truncate(stores.data)
         truncate(stores.keys)
-        finish_erasures(stores)
+        stores.finished = finish_erasures(stores)
     except BaseException as error:
         for connection in connections:
             connection.close()
@@ -112,11 +118,8 @@ def check_files(data_path: Path, keys_path: Path) -> None:
 
 def _stores(data_path: Path, keys_path: Path, data: sqlite3.Connection, keys: sqlite3.Connection) -> Stores:
     """Step 3: refuse two files that do not belong together."""
-    try:
-        vault_id, depends_on = data.execute("SELECT vault_id, depends_on FROM meta").fetchone()
-        same_id, sequence = keys.execute("SELECT vault_id, sequence FROM meta").fetchone()
-    except TypeError:
-        raise ConfigError(str(data_path), "", "has no vault in it: run init") from None
+    vault_id, depends_on = data.execute("SELECT vault_id, depends_on FROM meta").fetchone()
+    same_id, sequence = keys.execute("SELECT vault_id, sequence FROM meta").fetchone()
     if vault_id != same_id:
         raise ConfigError(str(keys_path), "", f"is of another vault than {data_path}")
     if depends_on > sequence:
