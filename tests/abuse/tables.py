@@ -11,14 +11,16 @@ from typing import Any
 
 from tests.abuse import disk
 
-RECORDS, KEYS, LOOKUPS, SYSTEM = "records", "record_keys", "lookups", "system_rows"
+RECORDS, KEYS, SLOTS, LOOKUPS, SYSTEM = "records", "record_keys", "slots", "lookups", "system_rows"
 COLUMNS: dict[str, tuple[str, ...]] = {
     RECORDS: ("owner", "record_name", "key_id", "version", "written_at", "expires_at", "stored"),
-    KEYS: ("owner", "record_name", "key_id", "n", "created_at", "retired_at", "wrapped"),
+    KEYS: ("owner", "record_name", "key_id", "n", "created_at", "retired_at", "slot"),
+    SLOTS: ("slot", "wrapped"),
     LOOKUPS: ("owner", "record_name", "key_id", "field", "n", "token"),
-    SYSTEM: ("kind", "row", "version", "n", "sealed"),
+    SYSTEM: ("kind", "row", "version", "n", "destroyed", "sealed"),
 }
-FILES = {RECORDS: disk.DATA, KEYS: disk.KEYS, LOOKUPS: disk.KEYS, SYSTEM: disk.KEYS}
+SOURCES = {KEYS: "record_keys JOIN slots USING (slot)"}
+FILES = {RECORDS: disk.DATA, KEYS: disk.KEYS, SLOTS: disk.KEYS, LOOKUPS: disk.KEYS, SYSTEM: disk.KEYS}
 
 Row = dict[str, Any]
 
@@ -26,13 +28,22 @@ Row = dict[str, Any]
 def _read(home: Path, table: str) -> list[Row]:
     columns = COLUMNS[table]
     with disk.writer(home / FILES[table]) as connection:
-        sql = f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1, 2, 3"  # noqa: S608 - names of ours
+        source = SOURCES.get(table, table)
+        sql = f"SELECT {', '.join(columns)} FROM {source} ORDER BY 1, 2, 3"  # noqa: S608 - names of ours
         return [dict(zip(columns, row, strict=True)) for row in connection.execute(sql).fetchall()]
+
+
+def _with_slots(connection: Any, keys: list[Row]) -> list[Row]:
+    """What is wrapped goes to slots of its own, one for each row; the rows then name theirs."""
+    connection.execute("DELETE FROM free_slots")
+    connection.execute("DELETE FROM slots")
+    connection.executemany("INSERT INTO slots (slot, wrapped) VALUES (?, ?)", [*enumerate(k["wrapped"] for k in keys)])
+    return [{**key, "slot": slot} for slot, key in enumerate(keys)]
 
 
 @dataclass(slots=True)
 class Tables:
-    """The rows of the four tables that hold customers' data and what opens it."""
+    """The rows of the tables that hold customers' data and what opens it."""
 
     rows: dict[str, list[Row]]
 
@@ -50,12 +61,14 @@ class Tables:
         for table, columns in COLUMNS.items():
             if self.rows[table] == before.rows[table]:
                 continue
-            marks = ", ".join("?" * len(columns))
-            insert = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
             with disk.writer(home / FILES[table]) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
-                connection.executemany(insert, [tuple(row[c] for c in columns) for row in self.rows[table]])
+                stored = _with_slots(connection, self.rows[table]) if table == KEYS else self.rows[table]
+                stored_columns = tuple("slot" if c == "wrapped" else c for c in columns)
+                marks = ", ".join("?" * len(columns))
+                insert = f"INSERT OR REPLACE INTO {table} ({', '.join(stored_columns)}) VALUES ({marks})"  # noqa: S608
+                connection.executemany(insert, [tuple(row[c] for c in stored_columns) for row in stored])
                 connection.execute("COMMIT")
             self.rows[table] = _read(home, table)
 
@@ -77,7 +90,11 @@ class Tables:
         key = self.key(record) if record else None
         if record is None or key is None:
             return None
-        return (*record.values(), key["n"], key["wrapped"])
+        return (*record.values(), key["n"], self.wrapped(key))
+
+    def wrapped(self, key: Row) -> bytes | None:
+        """What lies in a key's slot."""
+        return next((slot["wrapped"] for slot in self.rows[SLOTS] if slot["slot"] == key["slot"]), None)
 
     def names(self) -> Iterator[str]:
         """Names of all records."""

@@ -17,7 +17,7 @@ from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
 from vault.storage.port import REQUEST_LIFETIME_MS, SeenRequest, Work
-from vault.storage.sqlite import failures, rows
+from vault.storage.sqlite import failures, rows, slots
 from vault.storage.sqlite.owed import doomed
 from vault.storage.sqlite.plan import Changes, Facts, Plan, decide
 from vault.storage.sqlite.stores import Stores
@@ -26,7 +26,6 @@ _ENTRIES = "INSERT INTO log_entries (log_id, idx, entry, leaf) {values}"
 _ROWS = """INSERT INTO records (owner, record_name, key_id, version, written_at, expires_at, stored) {values}
     ON CONFLICT (owner, record_name) DO UPDATE SET key_id = excluded.key_id, version = excluded.version,
     written_at = excluded.written_at, expires_at = excluded.expires_at, stored = excluded.stored"""
-_KEYS = "INSERT INTO record_keys (owner, record_name, key_id, n, created_at, wrapped) {values}"
 _LOOKUPS = "INSERT INTO lookups (owner, record_name, key_id, field, n, token) {values}"
 _CARRY = """INSERT INTO lookups (owner, record_name, key_id, field, n, token)
     SELECT owner, record_name, ?, field, n, token FROM lookups
@@ -110,12 +109,11 @@ def _facts(stores: Stores, works: Sequence[Work]) -> Facts:
 
 
 def _add_keys(keys: sqlite3.Connection, changes: Changes) -> None:
-    new = [(put.key, put.lookups) for put in changes.puts]
-    rows.execute(keys, _KEYS, [(k.owner, k.record_name, k.key_id, k.n, k.created_at, k.wrapped) for k, _ in new])
+    slots.add(keys, [put.key for put in changes.puts])
     lookups = [
-        (lookup.owner, key.record_name, lookup.key_id, lookup.field, lookup.n, lookup.token)
-        for key, found_by in new
-        for lookup in found_by
+        (lookup.owner, put.key.record_name, lookup.key_id, lookup.field, lookup.n, lookup.token)
+        for put in changes.puts
+        for lookup in put.lookups
     ]
     rows.execute(keys, _LOOKUPS, lookups)
     for put in changes.puts:

@@ -18,7 +18,7 @@ from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
 
 _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
-_KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM record_keys"
+_KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM record_keys JOIN slots USING (slot)"
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN record_keys USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
@@ -89,13 +89,15 @@ class Reader:
         """The newest version of each, by prefix, paged."""
         # SQLite takes the other columns of a group from the row that has the maximum.
         sql = """SELECT kind, row, max(version), n, sealed FROM system_rows
-            WHERE kind = ? AND row >= ? AND row < ? AND row > ? GROUP BY row ORDER BY row LIMIT ?"""
+            WHERE kind = ? AND row >= ? AND row < ? AND row > ? AND NOT destroyed
+            GROUP BY row ORDER BY row LIMIT ?"""
         return [SystemRow(*row) for row in self._all(self._keys, sql, kind, prefix, prefix + _END, after, limit)]
 
     def system_row(self, kind: str, row: str, version: int | None) -> SystemRow | None:
         """One version of one, the newest unless told."""
         sql = """SELECT kind, row, version, n, sealed FROM system_rows
-            WHERE kind = ? AND row = ? AND version = coalesce(?, version) ORDER BY version DESC LIMIT 1"""
+            WHERE kind = ? AND row = ? AND version = coalesce(?, version) AND NOT destroyed
+            ORDER BY version DESC LIMIT 1"""
         found = self._all(self._keys, sql, kind, row, version)
         return SystemRow(*found[0]) if found else None
 

@@ -5,7 +5,7 @@ are large, and a WITHOUT ROWID table would hold whole rows in its inner pages (m
 deeper). The key store's rows are small, so there the key is the table.
 
 `record_keys` has record_name in its key, before key_id: a deletion destroys the live and the retired keys of a record,
-and finds them by prefix even where one owner has very many records.
+and finds them by prefix even where one owner has very many records. The wrapped keys themselves lie in `slots`.
 
 A migration, once released, is never changed: a new one is added below it.
 """
@@ -65,9 +65,13 @@ _KEYS_1 = (
     ) STRICT""",
     """CREATE TABLE record_keys (
         owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, n INTEGER NOT NULL,
-        created_at INTEGER NOT NULL, retired_at INTEGER NOT NULL DEFAULT 0, wrapped BLOB NOT NULL,
+        created_at INTEGER NOT NULL, retired_at INTEGER NOT NULL DEFAULT 0, slot INTEGER NOT NULL,
         PRIMARY KEY (owner, record_name, key_id)
     ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE slots (  -- the wrapped keys; never deleted from (see the module slots)
+        slot INTEGER PRIMARY KEY, wrapped BLOB NOT NULL
+    ) STRICT""",
+    "CREATE TABLE free_slots (slot INTEGER PRIMARY KEY) STRICT",
     """CREATE TABLE lookups (
         owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, field TEXT NOT NULL, n INTEGER NOT NULL,
         token BLOB NOT NULL,
@@ -75,7 +79,9 @@ _KEYS_1 = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX lookups_by_token ON lookups (field, token, n, record_name)",
     """CREATE TABLE system_rows (
-        kind TEXT NOT NULL, row TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, sealed BLOB NOT NULL,
+        kind TEXT NOT NULL, row TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL,
+        destroyed INTEGER NOT NULL DEFAULT 0 CHECK (destroyed IN (0, 1)),  -- both take the same room in a row
+        sealed BLOB NOT NULL,  -- zeros once destroyed: like slots, these rows are never deleted, so they never move
         PRIMARY KEY (kind, row, version)
     ) STRICT""",
     """CREATE TABLE vault_keys (
@@ -102,16 +108,19 @@ def keys_1(db: Database) -> None:
     _execute(db, _KEYS_1)
 
 
-def migrate(connection: sqlite3.Connection, migrations: Migrations, path: Path) -> None:
+def migrate(connection: sqlite3.Connection, migrations: Migrations, path: Path, *, new: bool = False) -> None:
     """Bring a file to the newest schema; a second starter waits and finds it done.
 
     Raises:
-        ConfigError: the file was made by a newer release.
+        ConfigError: the file was made by a newer release, or is not ours at all.
     """
     known = {migration.name for migration in migrations.pending(Database(memory=True, execute_plugins=False))}
     db = Database(connection, recursive_triggers=False, execute_plugins=False)
     with transaction(connection):
-        if any(applied.name not in known for applied in migrations.applied(db)):
+        applied = {migration.name for migration in migrations.applied(db)}
+        if not applied and not new:
+            raise ConfigError(str(path), "", "is not this store of a vault")
+        if not applied <= known:
             raise ConfigError(str(path), "", "was made by a newer release of customer-vault: install that one")
         migrations.apply(db)
 

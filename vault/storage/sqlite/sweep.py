@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from vault.storage.port import WrappedKey
-from vault.storage.sqlite.owed import retire_keys
+from vault.storage.sqlite.owed import retire
 from vault.storage.sqlite.plan import Retirement
 from vault.storage.sqlite.reader import Reader
 from vault.storage.sqlite.stores import Stores
@@ -39,6 +39,6 @@ def _retire(stale: list[Retirement]) -> Callable[[Stores], int]:
     def job(stores: Stores) -> int:
         with stores.key_transaction() as keys:
             stores.destroyed = True
-            return retire_keys(keys, stale)
+            return retire(keys, stale)
 
     return job

@@ -12,6 +12,8 @@ from vault.storage.sqlite import rows
 from vault.storage.sqlite.stores import Stores
 
 _SYSTEM_ROWS = "INSERT INTO system_rows (kind, row, version, n, sealed) {values}"
+_DESTROY = """UPDATE system_rows SET sealed = zeroblob(length(sealed)), destroyed = 1
+    WHERE kind = ? AND row < ? AND NOT destroyed"""
 _LEASE = """INSERT INTO log_leases (log_id, holder, expires_at) VALUES (?, ?, ?)
     ON CONFLICT (log_id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
     WHERE holder = excluded.holder OR expires_at <= ?"""
@@ -34,11 +36,11 @@ def add_system_rows(new: Sequence[SystemRow], *, ignore_existing: bool) -> Calla
 
 
 def remove_system_rows(kind: str, before: str) -> Callable[[Stores], None]:
-    """Destroy the rows of a kind that sort before a name."""
+    """Destroy the rows of a kind that sort before a name: overwritten where they are, as keys are (see `slots`)."""
 
     def job(stores: Stores) -> None:
         with stores.key_transaction() as keys:
-            gone = keys.execute("DELETE FROM system_rows WHERE kind = ? AND row < ?", (kind, before)).rowcount
+            gone = keys.execute(_DESTROY, (kind, before)).rowcount
         stores.destroyed |= gone > 0
 
     return job
