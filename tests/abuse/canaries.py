@@ -7,11 +7,14 @@ enough that it stands nowhere by chance: what a search for it hits is a leak.
 import base64
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vault.domain.pan import luhn_valid
 from vault.v1 import records_pb2 as records
+
+_HEAD = 7
+"""Bytes; the shortest disguise of a card number, a packed integer, has so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,38 @@ class Person:
         return (self.name, self.street, self.phone, self.email, self.card_number, self.holder_name)
 
 
-def people(count: int, seed: int = 1) -> list[Person]:
+def people(count: int, seed: int = 1, prefix: str = "c") -> list[Person]:
     """The same people for the same seed; ids are `c0`, `c1` and so on."""
     rng = random.Random(seed)
-    return [_person(rng, f"c{i}") for i in range(count)]
+    return [_person(rng, f"{prefix}{i}") for i in range(count)]
 
 
 def pan(rng: random.Random) -> str:
     """A Visa number: 16 digits that pass Luhn."""
     body = "4" + "".join(rng.choices(string.digits, k=14))
     return next(body + d for d in string.digits if luhn_valid(body + d))
+
+
+class Scanner:
+    """Finds any disguise of many values in one pass over some bytes."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._forms: dict[bytes, list[tuple[bytes, str]]] = {}
+        for value in values:
+            for form in disguises(value):
+                self._forms.setdefault(form[:_HEAD], []).append((form, value))
+        self.forms = sum(map(len, self._forms.values()))
+
+    def hits(self, raw: bytes) -> list[str]:
+        """The values that stand in it."""
+        heads = self._forms.keys()
+        return [
+            value
+            for at in range(len(raw) - _HEAD + 1)
+            if raw[at : at + _HEAD] in heads
+            for form, value in self._forms[raw[at : at + _HEAD]]
+            if raw.startswith(form, at)
+        ]
 
 
 def _person(rng: random.Random, customer_id: str) -> Person:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
 
 from tests.abuse.sealer import SealedSide
-from tests.abuse.tables import KEYS, LOOKUPS, RECORDS, SYSTEM, Row, Tables
+from tests.abuse.tables import KEYS, LOOKUPS, RECORDS, SLOTS, SYSTEM, Row, Tables
 from vault.crypto.record_lock import Header
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
 from vault.v1.records_pb2 import Card, Contact
 
+_FAR = 1 << 30
 _PLACE = ("owner", "record_name")
 _BODY = ("key_id", "version", "written_at", "expires_at", "stored")
 _TIMES = (0, 1, 1_700_000_000_000, 1_790_000_000_000, 4_000_000_000_000, (1 << 63) - 1)
@@ -159,12 +160,18 @@ def put_back_an_old_row(w: Writer) -> None:
                 key["retired_at"] = 0
 
 
-def spoil_a_key(w: Writer) -> None:
-    """Bits of a wrapped key flip, or one of its columns."""
+def spoil_a_wrapped_key(w: Writer) -> None:
+    """Bits of a wrapped key flip, its tail goes, or it is another's."""
+    slot, other = w.two(SLOTS)
+    slot["wrapped"] = w.rng.choice([w.spoil(slot["wrapped"]), w.spoil(slot["wrapped"]), other["wrapped"]])
+
+
+def change_a_column_of_a_key(w: Writer) -> None:
+    """A key says that it is another's, of another version, retired or live, or lies elsewhere."""
     key, other = w.two(KEYS)
-    column = w.rng.choice(["wrapped", "wrapped", "n", "key_id", "owner", "record_name", "retired_at", "created_at"])
+    column = w.rng.choice(["slot", "n", "key_id", "owner", "record_name", "retired_at", "created_at"])
     key[column] = {
-        "wrapped": w.rng.choice([w.spoil(key["wrapped"]), other["wrapped"]]),
+        "slot": w.rng.choice([other["slot"], 0, 1 << 40]),
         "n": w.rng.choice([0, 2, 7, -1]),
         "key_id": w.rng.choice([other["key_id"], w.rng.randbytes(16)]),
         "owner": other["owner"],
@@ -176,12 +183,13 @@ def spoil_a_key(w: Writer) -> None:
 
 def swap_keys(w: Writer) -> None:
     """Two keys exchange what is wrapped in them, or the ids that they are found by."""
-    _swap(*w.two(KEYS), w.rng.choice([["wrapped"], ["key_id"], ["owner", "record_name"], ["wrapped", "n"]]))
+    _swap(*w.two(KEYS), w.rng.choice([["slot"], ["key_id"], ["owner", "record_name"], ["slot", "n"]]))
 
 
 def drop_a_key(w: Writer) -> None:
-    """A key goes."""
-    w.tables.rows[KEYS].remove(w.pick(KEYS))
+    """A key goes, or what lies in its slot."""
+    table = w.rng.choice([KEYS, SLOTS])
+    w.tables.rows[table].remove(w.pick(table))
 
 
 def forge_a_record(w: Writer) -> None:
@@ -192,10 +200,11 @@ def forge_a_record(w: Writer) -> None:
     body = _forged_body(w, name).SerializeToString()
     sealed = AESGCM(record_key).encrypt(bytes(12), body, header.aad(w.side.vault_id))
     row.update(key_id=header.key_id, expires_at=0, stored=b"\x01" + sealed)
-    borrowed = w.pick(KEYS)["wrapped"]
+    borrowed = w.pick(SLOTS)["wrapped"]
     wrapped = w.rng.choice([b"\x01" + w.rng.randbytes(60), borrowed, b"\x01" + bytes(12) + record_key + bytes(16)])
     key = {"owner": row["owner"], "record_name": name, "key_id": header.key_id, "n": 1, "created_at": 0}
-    w.tables.rows[KEYS].append({**key, "retired_at": 0, "wrapped": wrapped})
+    w.tables.rows[SLOTS].append({"slot": _FAR, "wrapped": wrapped})
+    w.tables.rows[KEYS].append({**key, "retired_at": 0, "slot": _FAR})
 
 
 def _forged_body(w: Writer, name: str) -> StoredRecord:
@@ -229,12 +238,13 @@ def swap_system_rows(w: Writer) -> None:
 def spoil_a_system_row(w: Writer) -> None:
     """Bits of a sealed row flip, or one of its columns."""
     row, other = w.two(SYSTEM)
-    column = w.rng.choice(["sealed", "sealed", "n", "version", "row"])
+    column = w.rng.choice(["sealed", "sealed", "n", "version", "row", "destroyed"])
     row[column] = {
         "sealed": w.rng.choice([w.spoil(row["sealed"]), other["sealed"]]),
         "n": w.rng.choice([0, 2, 9]),
         "version": row["version"] + w.rng.randint(1, 3),
         "row": other["row"] + w.rng.choice(["", "0"]),
+        "destroyed": 1,
     }[column]
 
 
@@ -276,8 +286,9 @@ ACTIONS: tuple[Callable[[Writer], None], ...] = (
     drop_a_row,
     duplicate_a_row,
     put_back_an_old_row,
-    spoil_a_key,
-    spoil_a_key,
+    spoil_a_wrapped_key,
+    spoil_a_wrapped_key,
+    change_a_column_of_a_key,
     swap_keys,
     drop_a_key,
     forge_a_record,

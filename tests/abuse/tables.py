@@ -19,7 +19,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     LOOKUPS: ("owner", "record_name", "key_id", "field", "n", "token"),
     SYSTEM: ("kind", "row", "version", "n", "destroyed", "sealed"),
 }
-SOURCES = {KEYS: "record_keys JOIN slots USING (slot)"}
 FILES = {RECORDS: disk.DATA, KEYS: disk.KEYS, SLOTS: disk.KEYS, LOOKUPS: disk.KEYS, SYSTEM: disk.KEYS}
 
 Row = dict[str, Any]
@@ -28,17 +27,8 @@ Row = dict[str, Any]
 def _read(home: Path, table: str) -> list[Row]:
     columns = COLUMNS[table]
     with disk.writer(home / FILES[table]) as connection:
-        source = SOURCES.get(table, table)
-        sql = f"SELECT {', '.join(columns)} FROM {source} ORDER BY 1, 2, 3"  # noqa: S608 - names of ours
+        sql = f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(columns)}"  # noqa: S608 - names of ours
         return [dict(zip(columns, row, strict=True)) for row in connection.execute(sql).fetchall()]
-
-
-def _with_slots(connection: Any, keys: list[Row]) -> list[Row]:
-    """What is wrapped goes to slots of its own, one for each row; the rows then name theirs."""
-    connection.execute("DELETE FROM free_slots")
-    connection.execute("DELETE FROM slots")
-    connection.executemany("INSERT INTO slots (slot, wrapped) VALUES (?, ?)", [*enumerate(k["wrapped"] for k in keys)])
-    return [{**key, "slot": slot} for slot, key in enumerate(keys)]
 
 
 @dataclass(slots=True)
@@ -61,14 +51,12 @@ class Tables:
         for table, columns in COLUMNS.items():
             if self.rows[table] == before.rows[table]:
                 continue
+            marks = ", ".join("?" * len(columns))
+            insert = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
             with disk.writer(home / FILES[table]) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
-                stored = _with_slots(connection, self.rows[table]) if table == KEYS else self.rows[table]
-                stored_columns = tuple("slot" if c == "wrapped" else c for c in columns)
-                marks = ", ".join("?" * len(columns))
-                insert = f"INSERT OR REPLACE INTO {table} ({', '.join(stored_columns)}) VALUES ({marks})"  # noqa: S608
-                connection.executemany(insert, [tuple(row[c] for c in stored_columns) for row in stored])
+                connection.executemany(insert, [tuple(row[c] for c in columns) for row in self.rows[table]])
                 connection.execute("COMMIT")
             self.rows[table] = _read(home, table)
 

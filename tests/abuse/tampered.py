@@ -251,7 +251,9 @@ def _touched_epochs(before: Tables, after: Tables) -> set[str] | None:
     def rows(tables: Tables) -> dict[tuple[str, str], list[object]]:
         found: dict[tuple[str, str], list[object]] = {}
         for row in tables.rows[SYSTEM]:
-            found.setdefault((row["kind"], row["row"]), []).append((row["version"], row["n"], row["sealed"]))
+            found.setdefault((row["kind"], row["row"]), []).append(
+                (row["version"], row["n"], row["destroyed"], row["sealed"])
+            )
         return found
 
     old, new = rows(before), rows(after)

@@ -244,7 +244,8 @@ def must_be(world: World, cell: Cell) -> Expected:
 
 
 _LISTING = pytest.mark.xfail(
-    reason="ListCards answers for a restricted customer with an empty page, and for an unknown one with NOT_FOUND"
+    raises=AssertionError,
+    reason="ListCards for a purpose with a condition: NOT_FOUND for an unknown customer, else PERMISSION_DENIED",
 )
 
 

@@ -124,14 +124,7 @@ async def test_a_role_that_may_call_a_method_is_served_and_sees_no_value(
 _OWN_PURPOSE = {"KeyService.GetEpochKeys", "KeyService.RegisterPurposeKey", "KeyService.ResealEpochs"}
 
 
-_UNCHECKED = pytest.mark.xfail(
-    reason="GetCustomer takes any purpose and logs it as the reason of the read, whether the caller has it or not"
-)
-
-
-@pytest.mark.parametrize(
-    "method", [pytest.param("CustomerService.GetCustomer", marks=_UNCHECKED), *sorted(_OWN_PURPOSE)]
-)
+@pytest.mark.parametrize("method", sorted({"CustomerService.GetCustomer", *_OWN_PURPOSE}))
 async def test_a_purpose_that_a_caller_names_must_be_its_own(
     inhabited: OpenVault, figures: Figures, method: str
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.abuse.billing import Billing
 from tests.abuse.digests import against_log
-from tests.abuse.tables import KEYS, RECORDS, Tables
+from tests.abuse.tables import KEYS, RECORDS, SLOTS, Tables
 from tests.abuse.tampered import Reading, Truth, settle
 from tests.vaults import OpenVault, contact
 from vault.errors import DataLoss, PermissionDenied
@@ -107,7 +107,8 @@ def _put_back(vault: OpenVault, earlier: Tables, *, with_key: bool) -> None:
     if with_key:
         key = earlier.key(old)
         assert key is not None
-        after.rows[KEYS] = [k for k in after.rows[KEYS] if k["key_id"] != old["key_id"]] + [key]
+        after.rows[KEYS] = [k for k in after.rows[KEYS] if k["key_id"] != old["key_id"]] + [{**key, "slot": 1 << 30}]
+        after.rows[SLOTS].append({"slot": 1 << 30, "wrapped": earlier.wrapped(key)})
     after.write(vault.home, now)
 
 

@@ -171,7 +171,7 @@ async def test_a_forged_row_is_neither_shown_nor_in_the_way(vault: OpenVault) ->
     real = (await vault.create()).record_names
     forged = "INSERT INTO records VALUES ('customers/42', 'customers/42/cards/forged', x'00', 1, 1, 0, x'00')"
     tamper(vault, disk.DATA, forged)
-    assert (await vault.call(*GET_CUSTOMER)).record_names == real
+    assert sorted((await vault.call(*GET_CUSTOMER)).record_names) == sorted(real)
     listed = await vault.call("billing", "PaymentService.ListCards", payments.ListCardsRequest(customer_id="42"))
     assert [c.record_name for c in listed.cards] == real[1:]
 
