@@ -68,13 +68,13 @@ def while_writing(error: BaseException) -> VaultError | Fatal:
     return while_reading(error)
 
 
-def for_caller(error: Exception) -> VaultError:
-    """What a caller is told after a failed write.
+def for_caller(error: Exception) -> Exception:
+    """What a caller is told after a failed write; what `finish` raised goes to its caller as it is.
 
     Raises:
         Fatal: the writer must stop.
     """
-    if isinstance(error, VaultError):
+    if not isinstance(error, (sqlite3.Error, OverflowError, UnicodeError)):
         return error
     verdict = while_writing(error)
     if isinstance(verdict, Fatal):

@@ -118,8 +118,8 @@ def check_files(data_path: Path, keys_path: Path) -> None:
 
 def _stores(data_path: Path, keys_path: Path, data: sqlite3.Connection, keys: sqlite3.Connection) -> Stores:
     """Step 3: refuse two files that do not belong together."""
-    vault_id, depends_on = data.execute("SELECT vault_id, depends_on FROM meta").fetchone()
-    same_id, sequence = keys.execute("SELECT vault_id, sequence FROM meta").fetchone()
+    vault_id, depends_on = _meta(data, "SELECT vault_id, depends_on FROM meta", data_path)
+    same_id, sequence = _meta(keys, "SELECT vault_id, sequence FROM meta", keys_path)
     if vault_id != same_id:
         raise ConfigError(str(keys_path), "", f"is of another vault than {data_path}")
     if depends_on > sequence:
@@ -129,6 +129,13 @@ def _stores(data_path: Path, keys_path: Path, data: sqlite3.Connection, keys: sq
     if any(size > sizes.get(log, 0) for log, size in noted.items()):
         raise _behind(data_path, keys_path)
     return Stores(data, keys, sequence, depends_on, sizes, noted)
+
+
+def _meta(connection: sqlite3.Connection, sql: str, path: Path) -> tuple[bytes, int]:
+    found: tuple[bytes, int] | None = connection.execute(sql).fetchone()
+    if found is None:
+        raise ConfigError(str(path), "", "does not say which vault it is of")
+    return found
 
 
 def _behind(old: Path, new: Path) -> ConfigError:

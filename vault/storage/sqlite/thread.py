@@ -21,7 +21,7 @@ from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from vault.errors import OutcomeUnknown, ResourceExhausted, Unavailable, VaultError
+from vault.errors import OutcomeUnknown, ResourceExhausted, Unavailable
 from vault.storage.port import Work
 from vault.storage.sqlite import failures, group
 from vault.storage.sqlite.house import House
@@ -136,7 +136,7 @@ class WriterThread:
             return [(job, error) for job, _ in waiting]
         return waiting
 
-    def _after_failure(self, stores: Stores, jobs: Sequence[Job], error: VaultError) -> Outcomes:
+    def _after_failure(self, stores: Stores, jobs: Sequence[Job], error: Exception) -> Outcomes:
         """Nothing of the group was done: if one of its works is to blame, do the others without it."""
         if len(jobs) == 1 or isinstance(error, (Unavailable, ResourceExhausted)):
             return [(job, error) for job in jobs]
