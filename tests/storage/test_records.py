@@ -70,6 +70,14 @@ async def test_a_removed_record_leaves_no_key(store: Storage) -> None:
     assert (await store.erase(owner(1), 1, "log-0", lambda keys, _: b"%d" % keys)).keys == 1
 
 
+async def test_keys_of_a_record_without_a_row_are_destroyed_on_demand(store: Storage) -> None:
+    """What an interrupted deletion left; a record that is there keeps its keys."""
+    row = await store_one(store, name(1))
+    assert await store.destroy_keys(owner(1), name(1)) == 0
+    assert await store.destroy_keys(owner(1), name(1, "contact")) == 0
+    assert await keys_of(store, row) == 1
+
+
 async def test_a_record_can_return(store: Storage) -> None:
     """Under a new key, in the same item or later, and then it has that key."""
     row = await store_one(store, name(1, "contact"))

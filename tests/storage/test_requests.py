@@ -55,6 +55,16 @@ async def test_a_request_id_is_forgotten_after_its_lifetime(store: Storage) -> N
     assert seen.seen_at == late.seen_at
 
 
+async def test_requests_are_forgotten_on_demand(store: Storage) -> None:
+    """Those used before a time, and no others."""
+    for request_id, seen_at in (("old", NOW), ("new", NOW + 5)):
+        await store.commit(work(uses=request(request_id, seen_at=seen_at)))
+    assert await store.forget_requests(NOW + 5) == 1
+    assert await store.seen_request("shop", "old") is None
+    assert await store.seen_request("shop", "new") is not None
+    assert await store.forget_requests(NOW + 5) == 0
+
+
 async def test_requests_are_remembered_across_openings(driver: Driver) -> None:
     """A retry may come after a restart."""
     store = await driver.open()

@@ -56,6 +56,15 @@ async def test_system_rows_are_listed_by_prefix_in_pages(store: Storage) -> None
     assert await listed("") == names
 
 
+async def test_system_rows_are_counted(store: Storage) -> None:
+    """Every version of those with a prefix, but for the destroyed."""
+    await store.add_system_rows([_row("epochs/a"), _row("epochs/a", 2), _row("epochs/b"), _row("orders/1")])
+    assert await store.count_system_rows("system", "epochs/") == 3
+    assert await store.count_system_rows("system", "") == 4
+    await store.remove_system_rows("system", "epochs/b")
+    assert await store.count_system_rows("system", "") == 2
+
+
 async def test_system_rows_are_added_together_or_not_at_all(store: Storage) -> None:
     """One that is there refuses them all."""
     await store.add_system_rows([_row("a")])

@@ -206,6 +206,12 @@ class RecordStore(Protocol):
     async def commit(self, work: Work) -> Committed:
         """Make a call's changes and entry durable, in the order of the module's docstring."""
 
+    async def destroy_keys(self, owner: Owner, record_name: RecordName) -> int:
+        """Destroy the keys of a record that has no row, durable on return; how many.
+
+        A crash between the two commits of a deletion leaves them, and whoever repeats the deletion wants them gone.
+        """
+
     async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
         """Erase an owner; `finish(keys, rows)` makes the log entry."""
 
@@ -229,6 +235,9 @@ class SystemStore(Protocol):
         self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
     ) -> Sequence[SystemRow]:
         """The newest version of each system row of a kind whose name starts with `prefix`, ascending, after `after`."""
+
+    async def count_system_rows(self, kind: str, prefix: str) -> int:
+        """How many rows of a kind have names that start with `prefix`, versions included."""
 
     async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
         """Insert rows in one transaction, durable on return; how many were added.
@@ -272,6 +281,9 @@ class Upkeep(Protocol):
 
     async def finished_erasures(self) -> Sequence[Owner]:
         """Owners whose erasure was interrupted, and finished by this opening; they are to be entered in the log."""
+
+    async def forget_requests(self, before: int) -> int:
+        """Remove what is known of request_ids that were used before a time; how many."""
 
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """Retire live keys, older than an hour, that no row opens under; how many. It never deletes.

@@ -104,6 +104,10 @@ class SqliteStorage:
         """See the port."""
         return await self._writer.commit(work)
 
+    async def destroy_keys(self, owner: Owner, record_name: RecordName) -> int:
+        """See the port."""
+        return await self._writer.run(system.destroy_keys(owner, record_name))
+
     async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
         """See the port."""
         return await self._writer.run(Erasure(owner, erased_at, log_id, finish).run)
@@ -131,6 +135,10 @@ class SqliteStorage:
     ) -> Sequence[SystemRow]:
         """See the port."""
         return self._read.system_rows(kind, prefix, after, limit)
+
+    async def count_system_rows(self, kind: str, prefix: str) -> int:
+        """See the port."""
+        return self._read.count_system_rows(kind, prefix)
 
     async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
         """See the port."""
@@ -171,6 +179,10 @@ class SqliteStorage:
     async def finished_erasures(self) -> Sequence[Owner]:
         """See the port."""
         return await self._writer.run(lambda stores: stores.finished)
+
+    async def forget_requests(self, before: int) -> int:
+        """See the port."""
+        return await self._writer.run(system.forget_requests(before))
 
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """See the port."""

@@ -93,6 +93,12 @@ class Reader:
             GROUP BY row ORDER BY row LIMIT ?"""
         return [SystemRow(*row) for row in self._all(self._keys, sql, kind, prefix, prefix + _END, after, limit)]
 
+    def count_system_rows(self, kind: str, prefix: str) -> int:
+        """How many, by prefix."""
+        sql = "SELECT count(*) FROM system_rows WHERE kind = ? AND row >= ? AND row < ? AND NOT destroyed"
+        count: int = self._all(self._keys, sql, kind, prefix, prefix + _END)[0][0]
+        return count
+
     def system_row(self, kind: str, row: str, version: int | None) -> SystemRow | None:
         """One version of one, the newest unless told."""
         sql = """SELECT kind, row, version, n, sealed FROM system_rows

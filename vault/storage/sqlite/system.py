@@ -5,10 +5,11 @@ Each function makes a job: a function of the stores that the writer's thread run
 
 from collections.abc import Callable, Sequence
 
+from vault.domain.names import Owner, RecordName
 from vault.errors import AlreadyExists
 from vault.storage.engine import sqlite3
 from vault.storage.port import SystemRow, VaultKeyRow
-from vault.storage.sqlite import rows
+from vault.storage.sqlite import rows, slots
 from vault.storage.sqlite.stores import Stores
 
 _SYSTEM_ROWS = "INSERT INTO system_rows (kind, row, version, n, sealed) {values}"
@@ -42,6 +43,32 @@ def remove_system_rows(kind: str, before: str) -> Callable[[Stores], None]:
         with stores.key_transaction() as keys:
             gone = keys.execute(_DESTROY, (kind, before)).rowcount
         stores.destroyed |= gone > 0
+
+    return job
+
+
+def destroy_keys(owner: Owner, name: RecordName) -> Callable[[Stores], int]:
+    """Destroy what keys a record without a row still has."""
+
+    def job(stores: Stores) -> int:
+        row = "SELECT 1 FROM records WHERE owner = ? AND record_name = ?"
+        if stores.data.execute(row, (owner, name)).fetchone() or not slots.of_records(stores.keys, [(owner, name)]):
+            return 0
+        with stores.key_transaction() as keys:  # which may first settle that these keys are destroyed: look again
+            doomed = slots.of_records(keys, [(owner, name)])
+            slots.destroy(keys, doomed)
+        stores.destroyed = True
+        return len(doomed)
+
+    return job
+
+
+def forget_requests(before: int) -> Callable[[Stores], int]:
+    """Remove requests that were seen before a time."""
+
+    def job(stores: Stores) -> int:
+        with stores.data_transaction() as data:
+            return data.execute("DELETE FROM requests WHERE seen_at < ?", (before,)).rowcount
 
     return job
 
