@@ -31,6 +31,21 @@ def test_known_numbers_are_found(number: str, network: str) -> None:
         assert is_pan_like(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1111 123",
+        "12 4111111111111111",
+        "378282246310005 1234",
+        "4111111111111111-123",
+        "1-2-4111111111111111-3",
+    ],
+)
+def test_neighbouring_digits_hide_nothing(text: str) -> None:
+    """A house number before it, or the three digits that must never be stored after it."""
+    assert is_pan_like(text)
+
+
 @pytest.mark.parametrize("zero", [0xFF10, 0x0660])
 def test_digits_of_any_script_count(zero: int) -> None:
     """Full-width or Arabic digits hide nothing."""

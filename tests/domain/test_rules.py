@@ -28,6 +28,13 @@ def test_a_long_phone_number_is_no_card_number(phone: str) -> None:
     assert contact_rules.phone(phone) == phone
 
 
+@pytest.mark.parametrize("code", ["XC", "D", "DEU", "ß", "", "d1"])
+def test_other_codes_are_no_countries(code: str) -> None:
+    """ISO 3166-1 alpha-2; sharp s is not SS in disguise."""
+    with pytest.raises(InvalidArgument, match="country_code"):
+        contact_rules.country(code)
+
+
 @pytest.mark.parametrize(
     "phone", ["4111111111111111", "+4111111111111111", "+371449635398431", "abc", "+1 506 234 5678 ext. 9"]
 )

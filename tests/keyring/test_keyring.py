@@ -21,6 +21,14 @@ PAYMENT, PROVISIONING = Purpose("payment"), Purpose("provisioning")
 AUDIENCE = "payment+provisioning"
 
 
+async def opened(keyring: Keyring, purpose: Purpose, epoch_id: bytes, number: int) -> bytes:
+    """A step key, the way a read gets it."""
+    epoch = await keyring.epochs.get(epoch_id)
+    assert epoch is not None
+    secrets = await keyring.opening.secrets(purpose, [epoch])
+    return keyring.opening.step(purpose, epoch, secrets.get(epoch_id), number).key
+
+
 async def test_everything_opens_again(deployment: Deployment, keyring: Keyring) -> None:
     """The same keys after a restart: lookup key, purpose keys, log key."""
     again = await deployment.open()
@@ -85,8 +93,7 @@ async def test_a_new_version_of_a_vault_key_opens_old_epochs(deployment: Deploym
     assert old.epoch_id != new.epoch_id
     again = await deployment.open()
     for step in (old, new):
-        await again.opening.prepare(PROVISIONING, [step.epoch_id])
-        assert again.opening.step(PROVISIONING, step.epoch_id, step.number).key == step.key
+        assert await opened(again, PROVISIONING, step.epoch_id, step.number) == step.key
 
 
 async def test_an_epoch_is_published_before_its_first_use(deployment: Deployment, keyring: Keyring) -> None:
@@ -149,28 +156,31 @@ async def test_each_purpose_opens_through_its_own_stanza(deployment: Deployment,
     """An epoch that was opened for one purpose is not open for another."""
     await keyring.sealing.prepare({AUDIENCE: 1}, deployment.now)
     step = keyring.sealing.take(AUDIENCE)
-    await keyring.opening.prepare(PROVISIONING, [step.epoch_id])
-    assert keyring.opening.step(PROVISIONING, step.epoch_id, 0).key == step.key
-    await keyring.opening.prepare(PAYMENT, [step.epoch_id])
-    with pytest.raises(OpenError):
-        keyring.opening.step(PAYMENT, step.epoch_id, 0)
-    with pytest.raises(OpenError):
-        keyring.opening.step(PROVISIONING, step.epoch_id, 1024)
+    assert await opened(keyring, PROVISIONING, step.epoch_id, 0) == step.key
+    for purpose, number in ((PAYMENT, 0), (PROVISIONING, 1024)):
+        with pytest.raises(OpenError):
+            await opened(keyring, purpose, step.epoch_id, number)
 
 
-async def test_caches_are_bounded(deployment: Deployment, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is dropped is opened again."""
+async def test_caches_are_bounded_and_take_nothing_from_a_call(
+    deployment: Deployment, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is dropped meanwhile is still in the hands of who asked for it."""
     monkeypatch.setattr("vault.keyring.opening._CACHED_STEPS", 3)
     monkeypatch.setattr("vault.keyring.opening._CACHED_EPOCHS", 1)
     monkeypatch.setattr("vault.keyring.epochs._CACHED", 1)
-    steps = []
+    epochs = []
     for audience in (AUDIENCE, "provisioning"):
         await keyring.sealing.prepare({audience: 1}, deployment.now)
-        steps.append(keyring.sealing.take(audience))
-    for step in steps * 2:
-        await keyring.opening.prepare(PROVISIONING, [step.epoch_id])
-        for number in range(5):
-            keyring.opening.step(PROVISIONING, step.epoch_id, number)
+        epoch = await keyring.epochs.get(keyring.sealing.take(audience).epoch_id)
+        assert epoch is not None
+        epochs.append(epoch)
+    for _ in range(2):
+        secrets = await keyring.opening.secrets(PROVISIONING, epochs)
+        assert set(secrets) == {epoch.epoch_id for epoch in epochs}
+        for epoch in epochs:
+            for number in range(5):
+                keyring.opening.step(PROVISIONING, epoch, secrets[epoch.epoch_id], number)
     assert len(keyring.opening._steps) == 3
     assert len(keyring.opening._secrets) == 1
     assert len(keyring.epochs._cache) == 1
@@ -206,13 +216,23 @@ async def test_request_fingerprints_depend_on_everything(keyring: Keyring, deplo
 
 
 async def test_day_keys_are_destroyed_after_two_days(keyring: Keyring, deployment: Deployment) -> None:
-    """What is left of an old request says nothing of its content."""
+    """What is left of an old request says nothing of its content; yesterday's key still has a use."""
     day = 24 * 3600 * 1000
-    await keyring.requests.fingerprint("c", "m", b"r", deployment.now)
+    first = await keyring.requests.fingerprint("c", "m", b"r", deployment.now)
     await keyring.requests.fingerprint("c", "m", b"r", deployment.now + day)
-    assert len(await keyring.rows.list("request-day-key")) == 2
-    await keyring.requests.fingerprint("c", "m", b"r", deployment.now + 4 * day)
-    assert len(await keyring.rows.list("request-day-key")) == 1
+    for later, left in ((day, 2), (2 * day, 1), (4 * day, 0)):
+        await keyring.requests.destroy_old(deployment.now + later)
+        assert len(await keyring.rows.list("request-day-key")) == left
+    assert await keyring.requests.fingerprint("c", "m", b"r", deployment.now) != first
+
+
+async def test_a_next_key_may_come_first(deployment: Deployment) -> None:
+    """A start with a registered next key and no current one yet is no contradiction."""
+    ring = await deployment.open()
+    pinned = Pinned(PurposeKeyPair(new_seed()).fingerprint, BILLING.fingerprint)
+    await ring.purposes.register(PAYMENT, BILLING.public_key, pinned, deployment.now)
+    deployment.pinned[PAYMENT] = pinned
+    assert (await deployment.open()).purposes.active(PAYMENT) is None
 
 
 async def test_a_system_row_that_does_not_open_is_loss(deployment: Deployment, keyring: Keyring) -> None:

@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Any
 
-from tests.vaults import OpenVault
+from tests.vaults import OpenVault, new_request_id
 from vault.crypto import record_lock
 from vault.domain import names
 from vault.domain.names import CustomerId
@@ -42,6 +42,17 @@ async def test_an_old_key_without_a_row_is_retired(vault: OpenVault) -> None:
     assert await vault.vault._upkeep.round() == 0
     assert (await vault.get_contact()).name
     assert (await vault.get_card(created.record_names[1])).sealed
+
+
+async def test_requests_are_forgotten_after_a_day(vault: OpenVault) -> None:
+    """Their record names go with them."""
+    request_id = new_request_id()
+    vault.now_shift = -25 * HOUR_MS
+    await vault.create(request_id=request_id)
+    caller = "spiffe://vault.example/storefront"
+    assert await vault.parts.store.seen_request(caller, request_id)
+    await vault.vault._upkeep.round()
+    assert not await vault.parts.store.seen_request(caller, request_id)
 
 
 async def test_a_young_key_is_left_alone(vault: OpenVault) -> None:

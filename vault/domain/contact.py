@@ -50,13 +50,16 @@ def country(text: str, field: str = "country_code") -> str:
         InvalidArgument: the code is not assigned.
     """
     code = text.upper()
-    if code not in countries_by_alpha2:
+    if not text.isascii() or code not in countries_by_alpha2:
         raise InvalidArgument(field, "must be an ISO 3166-1 alpha-2 country code")
     return code
 
 
 def phone(text: str, field: str = "phone") -> str:
-    """E.164. A card number cannot pass: E.164 has at most 15 digits, and a plan must make the number possible.
+    """E.164.
+
+    A number that its country's plan makes valid is a phone, even if its digits would pass for an old card number; one
+    that is merely possible and looks like a card number is refused.
 
     Raises:
         InvalidArgument: it is not an international number that is possible.
@@ -67,6 +70,8 @@ def phone(text: str, field: str = "phone") -> str:
         raise InvalidArgument(field, "must be an international phone number, such as +1 506 234 5678") from None
     if not phonenumbers.is_possible_number(number):
         raise InvalidArgument(field, "must be a possible phone number")
+    if is_pan_like(text) and not phonenumbers.is_valid_number(number):
+        raise InvalidArgument(field, "must not look like a card number")
     if number.extension:
         raise InvalidArgument(field, "must not have an extension")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -72,10 +72,6 @@ class Epochs:
             [self._stanza_row(epoch_id, s, now) for epoch_id, s in stanzas], ignore_existing=True
         )
 
-    def cached(self, epoch_id: bytes) -> Epoch | None:
-        """An epoch from the cache alone."""
-        return self._cache.get(epoch_id)
-
     async def get(self, epoch_id: bytes) -> Epoch | None:
         """A published epoch.
 
@@ -83,7 +79,9 @@ class Epochs:
             DataLoss: its row does not open.
         """
         known = self._cache.get(epoch_id)
-        if known is None:
+        if known is not None:
+            self._cache.move_to_end(epoch_id)
+        else:
             found = await self._rows.get(SYSTEM, f"epochs/{epoch_id.hex()}")
             if found is None:
                 return None

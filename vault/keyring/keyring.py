@@ -26,6 +26,8 @@ class Keyring:
 
     def __init__(self, vault_keys: VaultKeys, rows: SystemRows, lookup_key: Secret, owner: str) -> None:
         self.vault_id = vault_keys.vault_id
+        self.owner = owner
+        """Under which name the vault publishes its own epochs."""
         self.vault_keys = vault_keys
         self.rows = rows
         self.lookup_key = lookup_key

@@ -91,7 +91,8 @@ class PurposeKeys:
 
     async def _align(self, purpose: Purpose, pinned: Pinned) -> None:
         versions = self._versions[purpose]
-        if not any(k.recipient.fingerprint == pinned.current for k in versions):
+        used = any(k.state != v1.KEY_STATE_PRE_ACTIVE for k in versions)
+        if used and not any(k.recipient.fingerprint == pinned.current for k in versions):
             raise ConfigError(
                 "policy.toml",
                 f"keys.{purpose}.current",

@@ -7,13 +7,15 @@ nothing about its content. A repeat is compared under the day of the first use.
 import hashlib
 import hmac
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from vault.crypto.vault_key import RowName
 from vault.keyring.system_rows import SystemRows
 
 _KIND = "request-day-key"
-_DAYS_KEPT = 2
+_DAY_MS = 24 * 3600 * 1000
+_DAYS_KEPT = 1
+"""Beside today's: a request_id is compared for 24 hours, so yesterday's key still has a use and no older one."""
 
 
 class RequestKeys:
@@ -32,17 +34,18 @@ class RequestKeys:
 
     async def _key(self, day: str) -> bytes:
         if day not in self._keys:
-            found = await self._rows.get(_KIND, day)
-            if found is None:
-                # Another process may win the race for the day: what is stored counts.
-                await self._rows.add([(RowName(_KIND, day, 1), secrets.token_bytes(32))], ignore_existing=True)
-                found = await self._rows.get(_KIND, day)
-            self._keys[day] = found[1] if found else b""
-            await self._destroy_old(day)
+            # Another process may win the race for the day: what is stored counts. Version 1 is destroyed already if a
+            # clock ran ahead and was set back; then the day goes on under the next.
+            version = 1
+            while (found := await self._rows.get(_KIND, day)) is None:
+                await self._rows.add([(RowName(_KIND, day, version), secrets.token_bytes(32))], ignore_existing=True)
+                version += 1
+            self._keys[day] = found[1]
         return self._keys[day]
 
-    async def _destroy_old(self, day: str) -> None:
-        oldest = (datetime.fromisoformat(day) - timedelta(days=_DAYS_KEPT)).date().isoformat()
+    async def destroy_old(self, now: int) -> None:
+        """Destroy the keys that have no use any more; `now` in milliseconds since 1970."""
+        oldest = _day(now - _DAYS_KEPT * _DAY_MS)
         self._keys = {d: k for d, k in self._keys.items() if d >= oldest}
         await self._rows.remove_before(_KIND, oldest)
 

@@ -26,7 +26,7 @@ class Sealing:
         self._sealers: dict[str, tuple[EpochSealer, tuple[bytes, ...]]] = {}
         self._publishing = asyncio.Lock()
         self.announce: Callable[[str, int], Awaitable[None]] | None = None
-        """Told of each epoch that was published (its audience, and when), before it is used; the log's ear."""
+        """Told of each epoch (its audience, and when) before it is published: the entry goes first."""
 
     async def prepare(self, envelopes: Mapping[str, int], now: int) -> None:
         """Make room for this many envelopes of each audience; `now` in milliseconds since 1970.
@@ -73,9 +73,9 @@ class Sealing:
             )
             for k in recipients
         ]
-        await self._epochs.publish(Epoch(sealer.epoch_id, audience, self._owner, now), stanzas)
         if self.announce:
             await self.announce(audience, now)
+        await self._epochs.publish(Epoch(sealer.epoch_id, audience, self._owner, now), stanzas)
         old = self._sealers.get(audience)
         self._sealers[audience] = (sealer, tuple(k.recipient.fingerprint for k in recipients))
         if old:

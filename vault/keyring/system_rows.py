@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from vault.crypto.vault_key import RowName
-from vault.errors import DataLoss, OpenError
+from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
 from vault.storage.port import SystemRow, SystemStore
 
@@ -39,7 +39,7 @@ class SystemRows:
 
     async def count(self, kind: str, prefix: str) -> int:
         """How many rows there are; none is opened."""
-        return len(await self._store.system_rows(kind, prefix))
+        return await self._store.count_system_rows(kind, prefix)
 
     async def add(self, rows: Iterable[tuple[RowName, bytes]], *, ignore_existing: bool = False) -> int:
         """Seal and insert in one transaction, durable on return; how many were added.
@@ -58,5 +58,5 @@ class SystemRows:
     def _open(self, row: SystemRow) -> bytes:
         try:
             return self._keys.version(row.n).open_row(RowName(row.kind, row.row, row.version), row.sealed)
-        except OpenError:
+        except (OpenError, InvalidArgument):
             raise DataLoss("a system row of the key store does not open; restore the key store") from None

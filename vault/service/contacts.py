@@ -9,10 +9,11 @@ from vault.errors import Conflict, DataLoss, InvalidArgument, NotFound, VaultErr
 from vault.policy.decide import DENIED, permit
 from vault.service.call import Call
 from vault.service.drafts import Draft, contact_draft
+from vault.service.entries import Touched, touched_entry
 from vault.service.kinds import CONTACT
 from vault.service.opening import Opened
 from vault.service.outcomes import item_status
-from vault.service.paging import DEFAULT_SIZE, name_after, token_after
+from vault.service.paging import DEFAULT_SIZE, SealedTokens
 from vault.service.parts import Parts
 from vault.service.removal import remove
 from vault.service.writing import Change
@@ -111,29 +112,35 @@ class Contacts:
         return response
 
     async def find_contacts(self, call: Call, request: v1.FindContactsRequest) -> v1.FindContactsResponse:
-        """Exact search; a hit is checked against the opened value, so a token that collides finds nothing."""
+        """Exact search; a hit is checked against the opened value, so a token that collides finds nothing.
+
+        A hit that the customer's facts forbid reads like no hit: it fills no place of the page, and the page token
+        cannot be read by its bearer.
+        """
         key: str = request.WhichOneof("key") or ""
-        allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", request.read_mask.paths)
+        policy, mask = self._parts.policy, list(request.read_mask.paths)
         # What may be searched by is what may be read: else a search would be a way to ask for a hidden field.
-        permit(self._parts.policy, call.caller, request.purpose, "contact", [key])
-        searched = permit(
-            self._parts.policy, call.caller, request.purpose, "contact", [*{*request.read_mask.paths, key}]
-        )
-        if not request.read_mask.paths:
-            searched = allowed
-        value = getattr(request, key)
-        tokens = self._parts.writer.tokens(key, value)
+        permit(policy, call.caller, request.purpose, "contact", [key])
+        permit(policy, call.caller, request.purpose, "contact", mask)
+        allowed = permit(policy, call.caller, request.purpose, "contact", mask and sorted({*mask, key}))
+        tokens = self._parts.writer.tokens(key, getattr(request, key))
         limit = request.page_size or DEFAULT_SIZE
-        found = await self._parts.store.find(f"contact.{key}", tokens, name_after(request.page_token), limit)
-        results = await self._parts.reader.read(call, searched, CONTACT, found)
+        tokens_page = SealedTokens(self._parts.keyring.vault_keys, f"FindContacts.{key}")
+        after = tokens_page.name_after(request.page_token)
         response = v1.FindContactsResponse()
-        for result in results:
-            if isinstance(result, Contact) and self._matches(key, value, result):
-                if key not in (request.read_mask.paths or [key]):
-                    setattr(result, key, "")
-                response.contacts.append(result)
-        if len(found) == limit:
-            response.next_page_token = token_after(found[-1])
+        while found := await self._parts.store.find(f"contact.{key}", tokens, after, limit):
+            for result in await self._parts.reader.read(call, allowed, CONTACT, found):
+                if isinstance(result, Contact) and self._matches(key, getattr(request, key), result):
+                    if mask and key not in mask:
+                        setattr(result, key, "")
+                    response.contacts.append(result)
+                if len(response.contacts) == limit:
+                    # A page may end in the middle of what was found; the next begins after its last contact.
+                    response.next_page_token = tokens_page.token_after(response.contacts[-1].record_name)
+                    return response
+            after = found[-1]
+        if not call.logged:
+            await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=allowed.purpose))
         return response
 
     def _matches(self, key: str, value: str, contact: Contact) -> bool:

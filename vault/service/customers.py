@@ -4,10 +4,11 @@ The customer record holds the facts on which decisions rest. It is a record like
 customer whose facts do not open is nobody's to read.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from vault.domain import names
-from vault.domain.names import CustomerId
+from vault.domain.names import CustomerId, RecordName
 from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
 from vault.policy.decide import DENIED
 from vault.service.call import Call
@@ -24,8 +25,9 @@ from vault.v1 import customer_service_pb2 as v1
 from vault.v1 import records_pb2 as records
 from vault.v1 import status_pb2 as status
 
-# GDPR-relevant promise: a vault key version lives 30 days; with it dies what old key-store copies could open.
-HORIZON_MS = 30 * 24 * 3600 * 1000
+_PAGE = 1000
+_AT_ONCE = 8
+"""Customers of a batch that are sealed between two breaths of the event loop."""
 
 
 class Plan:
@@ -80,9 +82,15 @@ class Customers:
                 plans.append(await self._plan(call, item, f"requests[{at}]."))
             except CallerError as error:
                 plans.append(error)
+            if at % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         good = [plan for plan in plans if isinstance(plan, Plan)]
-        await self._parts.writer.prepare([draft for plan in good for draft in plan.drafts], call.now)
-        changes = [self._change(call, plan) for plan in good]
+        changes = []
+        for start in range(0, len(good), _AT_ONCE):
+            part = good[start : start + _AT_ONCE]
+            await self._parts.writer.prepare([draft for plan in part for draft in plan.drafts], call.now)
+            changes += [self._change(call, plan) for plan in part]
+            await asyncio.sleep(0)
 
         def respond(results: Sequence[Result]) -> v1.BatchCreateCustomersResponse:
             done = iter(zip(changes, results, strict=True))
@@ -110,11 +118,14 @@ class Customers:
         customer = names.customer_id(request.customer_id)
         name = names.customer_name(customer)
         opened, facts = await self._parts.customer(call, customer)
-        rows = await self._parts.store.list_rows(names.owner_of(name), f"{name}/", "", 1000)
+        owner = names.owner_of(name)
+        found: list[RecordName] = []
+        while rows := await self._parts.store.list_rows(owner, f"{name}/", found[-1] if found else "", _PAGE):
+            found += [row.record_name for row in rows]
         touched = Touched()
         touched.read(facts.subject, name, OUTCOME_ALLOWED)
         await self._parts.journal.append(call, touched_entry(call, touched, purpose=request.purpose))
-        response = v1.GetCustomerResponse(record_names=[row.record_name for row in rows])
+        response = v1.GetCustomerResponse(record_names=found)
         _show(response.customer, customer, opened, facts)
         return response
 
@@ -145,7 +156,6 @@ class Customers:
             erase_time_ms=call.now,
             keys_destroyed=erased.keys,
             records_removed=erased.rows,
-            horizon_time_ms=call.now + HORIZON_MS,
             log_id=self._parts.journal.log_id,
             log_index=erased.log_index,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from vault.audit.entry import NO_DIGEST, Digest, Subject, entry_bytes, new_subject
 from vault.domain.names import RecordName
-from vault.errors import CallerError, PermissionDenied, VaultError
+from vault.errors import PermissionDenied, VaultError
 from vault.service.call import Call
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, OUTCOME_DENIED, OUTCOME_FAILED, Outcome
 from vault.v1 import status_pb2 as status
@@ -69,7 +69,7 @@ def touched_entry(
     )
 
 
-def refusal_entry(call: Call, error: CallerError, purpose: str, records: Sequence[RecordName]) -> bytes:
+def refusal_entry(call: Call, error: VaultError, purpose: str, records: Sequence[RecordName]) -> bytes:
     """The entry of a call that was refused before a customer was known: each record under a random pseudonym."""
     touched = Touched()
     for name in records:

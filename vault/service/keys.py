@@ -3,12 +3,13 @@
 Nothing here replaces anything: epochs and stanzas are insert-only, a key is accepted only if the policy names it.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from vault.crypto.epoch import EpochId, epoch_id, open_stanza
 from vault.crypto.hpke import Fingerprint
 from vault.domain.audience import Custody, Purpose, members
-from vault.errors import FailedPrecondition, InvalidArgument, OpenError, PermissionDenied
+from vault.errors import FailedPrecondition, InvalidArgument, OpenError, PermissionDenied, VaultError
 from vault.keyring.epochs import Epoch, Stanza
 from vault.keyring.purposes import KeyVersion, Pinned
 from vault.policy.decide import DENIED
@@ -71,10 +72,9 @@ class Keys:
         for stanza, key in self._openable(request.stanzas, recipients):
             self._check_stanza(request, stanza, key)
         epoch = Epoch(EpochId(request.epoch_id), request.audience, call.caller.spiffe_id, call.now)
-        await self._parts.keyring.epochs.publish(
-            epoch, [Stanza(Purpose(s.purpose), Fingerprint(s.fingerprint), s.sealed) for s in request.stanzas]
-        )
-        await self._log(call)
+        stanzas = [Stanza(Purpose(s.purpose), Fingerprint(s.fingerprint), s.sealed) for s in request.stanzas]
+        async with self._entry_first(call):
+            await self._parts.keyring.epochs.publish(epoch, stanzas)
         return v1.PublishEpochResponse()
 
     @staticmethod
@@ -138,8 +138,8 @@ class Keys:
         if self._parts.policy.purposes[purpose].custody is not Custody.CALLER or rule is None:
             raise FailedPrecondition(status.REASON_KEY_REFUSED, "purpose: its key is not held by a caller")
         pinned = Pinned(Fingerprint(rule.current), Fingerprint(rule.next) if rule.next else None)
-        key = await self._parts.keyring.purposes.register(purpose, request.public_key, pinned, call.now)
-        await self._log(call, purpose)
+        async with self._entry_first(call, purpose):
+            key = await self._parts.keyring.purposes.register(purpose, request.public_key, pinned, call.now)
         return v1.RegisterPurposeKeyResponse(key=_shown(key))
 
     async def reseal_epochs(self, call: Call, request: v1.ResealEpochsRequest) -> v1.ResealEpochsResponse:
@@ -157,8 +157,8 @@ class Keys:
                 raise InvalidArgument(f"stanzas[{at}].stanza.fingerprint", "must be the current or the next key")
             stanza = Stanza(purpose, key.recipient.fingerprint, item.stanza.sealed)
             adding.append((epoch.epoch_id, stanza))
-        added = await self._parts.keyring.epochs.add_stanzas(adding, call.now)
-        await self._log(call, adding[0][1].purpose)
+        async with self._entry_first(call, adding[0][1].purpose):
+            added = await self._parts.keyring.epochs.add_stanzas(adding, call.now)
         return v1.ResealEpochsResponse(added=added, unchanged=len(adding) - added)
 
     async def list_keys(self, call: Call, _request: v1.ListKeysRequest) -> v1.ListKeysResponse:
@@ -184,6 +184,19 @@ class Keys:
         if chosen not in own:
             raise PermissionDenied(status.REASON_PURPOSE_NOT_ALLOWED, DENIED)
         return chosen
+
+    @asynccontextmanager
+    async def _entry_first(self, call: Call, purpose: str = "") -> AsyncIterator[None]:
+        """Log a key event before it happens: the key store cannot commit the entry with it.
+
+        If it then fails, a second entry says so.
+        """
+        await self._log(call, purpose)
+        try:
+            yield
+        except VaultError:
+            call.logged = False
+            raise
 
     async def _log(self, call: Call, purpose: str = "") -> None:
         await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=purpose))

@@ -1,10 +1,12 @@
 """What the use cases know of each kind of record: its message, and its protected fields by number."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from vault.domain import card as card_rules
+from vault.domain import contact as contact_rules
 from vault.domain.fields import ProtectedField, protected_fields
 from vault.v1.records_pb2 import Card, Contact
 
@@ -18,6 +20,8 @@ class Kind(Generic[M]):
 
     message: type[M]
     category: str
+    check: Callable[[M], None]
+    """Of opened fields; raises InvalidArgument."""
     by_name: Mapping[str, ProtectedField] = field(init=False)
     by_number: Mapping[int, ProtectedField] = field(init=False)
 
@@ -28,8 +32,8 @@ class Kind(Generic[M]):
         object.__setattr__(self, "by_number", {f.number: f for f in fields.values()})
 
 
-CONTACT = Kind(Contact, "contact")
-CARD = Kind(Card, "payment")
+CONTACT = Kind(Contact, "contact", contact_rules.normalize)
+CARD = Kind(Card, "payment", card_rules.check_opened)
 
 
 @lru_cache(4096)

@@ -1,9 +1,15 @@
-"""Page tokens: the name after which the next page begins. Opaque to callers, and no secret."""
+"""Page tokens: the name after which the next page begins.
+
+Where the name is one that the caller was just given, the token is merely encoded. Where it may be a customer's whom
+the caller must not learn of, it is sealed.
+"""
 
 import base64
 import binascii
 
-from vault.errors import InvalidArgument
+from vault.crypto.vault_key import RowName
+from vault.errors import InvalidArgument, OpenError
+from vault.keyring.vault_keys import VaultKeys
 
 DEFAULT_SIZE = 100
 
@@ -23,3 +29,30 @@ def name_after(token: str) -> str:
         return base64.urlsafe_b64decode(token.encode()).decode()
     except (binascii.Error, ValueError):
         raise InvalidArgument("page_token", "must be one that the server gave") from None
+
+
+class SealedTokens:
+    """Tokens of one search that only the vault can read."""
+
+    def __init__(self, keys: VaultKeys, search: str) -> None:
+        self._keys = keys
+        self._row = RowName("page-token", search, 1)
+
+    def token_after(self, name: str) -> str:
+        """The token of the page after `name`."""
+        key = self._keys.current
+        return base64.urlsafe_b64encode(key.n.to_bytes(4, "big") + key.seal_row(self._row, name.encode())).decode()
+
+    def name_after(self, token: str) -> str:
+        """The name after which a page begins; empty for the first.
+
+        Raises:
+            InvalidArgument: the server gave no such token for this search.
+        """
+        if not token:
+            return ""
+        try:
+            raw = base64.urlsafe_b64decode(token.encode())
+            return self._keys.version(int.from_bytes(raw[:4], "big")).open_row(self._row, raw[4:]).decode()
+        except (binascii.Error, ValueError, OpenError):
+            raise InvalidArgument("page_token", "must be one that the server gave") from None

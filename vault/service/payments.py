@@ -1,7 +1,7 @@
 """PaymentService: cards. What leaves here is sealed for billing; the vault has no key that opens it."""
 
 from vault.domain import names
-from vault.errors import NotFound, VaultError
+from vault.errors import DataLoss, NotFound, VaultError
 from vault.policy.decide import DENIED, permit, permit_listing
 from vault.service.call import Call
 from vault.service.drafts import card_draft
@@ -95,9 +95,11 @@ class Payments:
             allowed.admit(policy_facts(facts))
             await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=allowed.purpose))
             return response
-        for result in await self._parts.reader.read(call, allowed, CARD, found):
+        for name, result in zip(found, await self._parts.reader.read(call, allowed, CARD, found), strict=True):
             if isinstance(result, Card):
                 response.cards.append(result)
+            elif isinstance(result, DataLoss):
+                response.unreadable.add(record_name=name, error=item_status(result))
             elif not isinstance(result, NotFound) or result.reason == status.REASON_CUSTOMER_NOT_AVAILABLE:
                 # A card that went meanwhile is left out; what the customer's facts forbid is refused as a whole.
                 raise result

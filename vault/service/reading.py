@@ -6,19 +6,21 @@ that entry: one for each call, whatever the size of the batch.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
 from vault.crypto import envelope, fields
 from vault.domain.audience import Custody
-from vault.domain.fields import ProtectedField
 from vault.domain.names import RecordName
-from vault.errors import DataLoss, NotFound, OpenError, VaultError
+from vault.domain.secret import Secret
+from vault.errors import DataLoss, InvalidArgument, NotFound, OpenError, VaultError
+from vault.keyring.epochs import Epoch
 from vault.keyring.keyring import Keyring
 from vault.policy.decide import DENIED, Permit
 from vault.service.call import Call
 from vault.service.entries import Touched, new_subject, outcome_of, touched_entry
-from vault.service.kinds import Kind, M, RecordMessage, wanted
+from vault.service.kinds import Kind, M, wanted
 from vault.service.opening import Opened, Opening, Records, customer_facts, policy_facts
 from vault.service.writing import Journal
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
@@ -26,6 +28,14 @@ from vault.v1.envelope_pb2 import Envelope
 
 _SLICE = 64
 """Records of a batch between two breaths of the event loop: about 2 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class _EpochKeys:
+    """What one call needs of the epochs of its records, by id; no cache can take it away."""
+
+    epochs: Mapping[bytes, Epoch]
+    secrets: Mapping[bytes, Secret]
 
 
 class Reader:
@@ -50,7 +60,7 @@ class Reader:
         # (2) One query for the customers' and the named records, one for their keys. (3) The record locks open.
         customers: list[RecordName] = [RecordName("/".join(name.split("/", 2)[:2])) for name in names]
         opened = await self._records.open(list(dict.fromkeys([*customers, *names])), call.now)
-        await self._prepare(permit, [opened.get(name) for name in names])
+        keys = await self._epoch_keys(permit, [opened.get(name) for name in names])
         # (4) The policy decides on each customer. (5) Boxes of other audiences are dropped, the rest are opened.
         touched = Touched()
         results: list[M | VaultError] = []
@@ -60,7 +70,7 @@ class Reader:
             if decision is None:
                 decision = decisions[customer] = self._decide(permit, opened.get(customer))
             subject, refused = decision
-            result = refused or self._release(permit, kind, opened.get(name))
+            result = refused or self._release(permit, kind, keys, opened.get(name))
             outcome = outcome_of(result) if isinstance(result, VaultError) else OUTCOME_ALLOWED
             touched.read(subject, name, outcome)
             results.append(result)
@@ -72,13 +82,13 @@ class Reader:
         await self._journal.append(call, entry)
         return results
 
-    async def _prepare(self, permit: Permit, found: Sequence[Opening | None]) -> None:
-        """Have the epochs of these records at hand: their audiences, and their secrets if the vault opens."""
+    async def _epoch_keys(self, permit: Permit, found: Sequence[Opening | None]) -> _EpochKeys:
+        """The epochs of these records: their audiences, and their secrets if the vault opens."""
         epoch_ids = {e.epoch_id for o in found if isinstance(o, Opened) for e in o.record.envelopes}
-        for epoch_id in epoch_ids:
-            await self._keyring.epochs.get(epoch_id)
-        if permit.custody is Custody.VAULT:
-            await self._keyring.opening.prepare(permit.purpose, epoch_ids)
+        epochs = {i: epoch for i in epoch_ids if (epoch := await self._keyring.epochs.get(i)) is not None}
+        if permit.custody is not Custody.VAULT:
+            return _EpochKeys(epochs, {})
+        return _EpochKeys(epochs, await self._keyring.opening.secrets(permit.purpose, epochs.values()))
 
     @staticmethod
     def _decide(permit: Permit, customer: Opening | None) -> tuple[bytes, VaultError | None]:
@@ -98,41 +108,42 @@ class Reader:
             return facts.subject, error
         return facts.subject, None
 
-    def _release(self, permit: Permit, kind: Kind[M], opened: Opening | None) -> M | VaultError:
+    def _release(self, permit: Permit, kind: Kind[M], keys: _EpochKeys, opened: Opening | None) -> M | VaultError:
         if opened is None:
             return NotFound(DENIED)
         if isinstance(opened, DataLoss):
             return opened
         try:
             record = plain_part(kind, opened)
-            chosen = wanted(kind, permit.fields)
-            for sealed in opened.record.envelopes:
-                epoch = self._keyring.epochs.cached(sealed.epoch_id)
-                if epoch is None:
-                    return DataLoss("an epoch of the record is missing from the key store; restore the key store")
-                if permit.purpose not in epoch.members:
-                    continue
-                if permit.custody is Custody.VAULT:
-                    self._open(permit, record, opened.row.record_name, sealed, chosen)
-                else:
-                    kept = envelope.keep_boxes(sealed, chosen)
-                    if kept is not None:
-                        record.sealed.append(kept)
+            owners = [self._take(permit, record, keys, kind, sealed) for sealed in opened.record.envelopes]
+            if any(owner not in ("", self._keyring.owner) for owner in owners):
+                # What somebody else sealed, its first reader checks; here that is the vault.
+                kind.check(record)
         except (OpenError, DecodeError):
             return DataLoss("a stored record does not open; the entry in the log names it")
+        except InvalidArgument:
+            return DataLoss("a stored field is not what its name says; who sealed it must write it again")
         return record
 
-    def _open(
-        self,
-        permit: Permit,
-        record: RecordMessage,
-        name: RecordName,
-        sealed: Envelope,
-        chosen: Mapping[int, ProtectedField],
-    ) -> None:
-        step = self._keyring.opening.step(permit.purpose, sealed.epoch_id, sealed.step)
-        for field, plaintext in envelope.open_boxes(self._keyring.vault_id, step, name, sealed, chosen):
+    def _take(self, permit: Permit, record: M, keys: _EpochKeys, kind: Kind[M], sealed: Envelope) -> str:
+        """Put into a record what the purpose may have of one envelope; who sealed it, if the vault opened it."""
+        epoch = keys.epochs.get(sealed.epoch_id)
+        if epoch is None:
+            raise OpenError("the epoch is missing from the key store")
+        if permit.purpose not in epoch.members:
+            return ""
+        chosen = wanted(kind, permit.fields)
+        if permit.custody is not Custody.VAULT:
+            kept = envelope.keep_boxes(sealed, chosen)
+            if kept is not None:
+                record.sealed.append(kept)
+            return ""
+        secret = keys.secrets.get(sealed.epoch_id)
+        step = self._keyring.opening.step(permit.purpose, epoch, secret, sealed.step)
+        vault_id, name = self._keyring.vault_id, record.record_name
+        for field, plaintext in envelope.open_boxes(vault_id, step, name, sealed, chosen):
             fields.put(record, field, plaintext)
+        return epoch.owner
 
 
 def plain_part(kind: Kind[M], opened: Opened) -> M:

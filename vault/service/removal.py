@@ -39,12 +39,15 @@ async def remove(
         Conflict: it is another version than the etag says, or changed meanwhile.
     """
     repeatable, seen = await parts.writer.repeat(call, request, request.request_id)
-    if seen is not None:
-        return response
     owner = owner_of(name)
+    if seen is not None:
+        # The first attempt may have ended between the row and its key.
+        await parts.store.destroy_keys(owner, name)
+        return response
     _, facts = await parts.customer(call, CustomerId(customer_of(owner)))
     row = (await parts.store.fetch([name])).get(name)
     if row is None:
+        await parts.store.destroy_keys(owner, name)
         raise NotFound(DENIED)
     if request.etag and row.key_id.hex() != request.etag:
         raise Conflict("etag: is not the record's newest; read it again")

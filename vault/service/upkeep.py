@@ -1,6 +1,7 @@
 """What a server does by itself: at start and then every hour.
 
-The sweep retires keys that no row opens under; it never deletes. Purging retired keys, expiring records and restoring
+The sweep retires keys that no row opens under; it never deletes. Requests past their day are forgotten, and the keys
+of their fingerprints destroyed. Purging retired keys, expiring records and restoring
 are jobs of their own and belong here when they come. A round that fails is tried again at the next hour: nothing that a
 caller was promised depends on it.
 """
@@ -10,8 +11,9 @@ import time
 from contextlib import suppress
 
 from vault.errors import OpenError, VaultError
+from vault.keyring.requests import RequestKeys
 from vault.service.opening import Records
-from vault.storage.port import Storage, WrappedKey
+from vault.storage.port import REQUEST_LIFETIME_MS, Storage, WrappedKey
 
 EVERY_S = 3600.0
 
@@ -19,8 +21,9 @@ EVERY_S = 3600.0
 class Upkeep:
     """The rounds of one process; `start` after the vault is open, `close` before its stores are."""
 
-    def __init__(self, store: Storage, records: Records, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, store: Storage, records: Records, requests: RequestKeys, *, every_s: float = EVERY_S) -> None:
         self._store = store
+        self._requests = requests
         self._records = records
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
@@ -31,7 +34,10 @@ class Upkeep:
 
     async def round(self) -> int:
         """One round; how many keys were retired."""
-        return await self._store.sweep(time.time_ns() // 1_000_000, self._retired)
+        now = time.time_ns() // 1_000_000
+        await self._store.forget_requests(now - REQUEST_LIFETIME_MS)
+        await self._requests.destroy_old(now)
+        return await self._store.sweep(now, self._retired)
 
     async def close(self) -> None:
         """End; a round under way is broken off between two of its steps."""

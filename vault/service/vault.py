@@ -21,7 +21,7 @@ from vault.crypto.note import LogKey
 from vault.domain import names
 from vault.domain.names import RecordName
 from vault.domain.secret import Secret
-from vault.errors import CallerError, ConfigError, InvalidArgument
+from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument
 from vault.keyring.keyring import Keyring
 from vault.keyring.purposes import Pinned
 from vault.keyring.root import FileProvider, RootKeyProvider
@@ -63,7 +63,7 @@ class Vault:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._upkeep = Upkeep(parts.store, parts.records)
+        self._upkeep = Upkeep(parts.store, parts.records, parts.keyring.requests)
         self.policy = parts.policy
         self.methods: Mapping[str, Handler] = MappingProxyType(_methods(parts))
 
@@ -143,8 +143,8 @@ class Vault:
             permit_call(self.policy, call.caller, method)
             validation.check(request)
             return await self.methods[method](call, request)
-        except CallerError as error:
-            # What is malformed touches nothing; every other refusal is logged, once.
+        except (CallerError, DataLoss) as error:
+            # What is malformed touches nothing; every other refusal, and every loss, is logged, once.
             if not call.logged and not isinstance(error, InvalidArgument):
                 purpose = getattr(request, "purpose", "")
                 await self._parts.journal.append(call, refusal_entry(call, error, purpose, _named(request)))

@@ -113,10 +113,11 @@ class Journal:
             request = SeenRequest(call.caller.spiffe_id, request_id, repeatable.fingerprint, call.now, b"")
         work = Work(self.log_id, finish, tuple(c.item for c in changes), request)
         committed = await self._store.commit(work)
-        call.logged = True
+        call.logged = committed.replay is None
         if committed.replay is not None:
             if not repeatable or not hmac.compare_digest(committed.replay.fingerprint, repeatable.fingerprint):
                 raise _reused()
+            await self.append(call, touched_entry(call, Touched(), request=request_id))
             return (), committed.replay.response
         return committed.results, None
 

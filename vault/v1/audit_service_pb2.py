@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvault/v1/audit_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"\x90\x01\n\x12ListEntriesRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\"V\n\x13ListEntriesResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.vault.v1.LoggedEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x0bLoggedEntry\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\"@\n\x14GetCheckpointRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\";\n\x15GetCheckpointResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t2\xac\x01\n\x0c\x41uditService\x12J\n\x0bListEntries\x12\x1c.vault.v1.ListEntriesRequest\x1a\x1d.vault.v1.ListEntriesResponse\x12P\n\rGetCheckpoint\x12\x1e.vault.v1.GetCheckpointRequest\x1a\x1f.vault.v1.GetCheckpointResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvault/v1/audit_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"\x90\x01\n\x12ListEntriesRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"V\n\x13ListEntriesResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.vault.v1.LoggedEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x0bLoggedEntry\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\"@\n\x14GetCheckpointRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\";\n\x15GetCheckpointResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t2\xac\x01\n\x0c\x41uditService\x12J\n\x0bListEntries\x12\x1c.vault.v1.ListEntriesRequest\x1a\x1d.vault.v1.ListEntriesResponse\x12P\n\rGetCheckpoint\x12\x1e.vault.v1.GetCheckpointRequest\x1a\x1f.vault.v1.GetCheckpointResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\002'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\004'
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log_id']._loaded_options = None
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log_id']._serialized_options = b'\272H\025r\0232\021^[a-z0-9-]{0,63}$'
   _globals['_LISTENTRIESREQUEST']._serialized_start=72

@@ -258,7 +258,9 @@ class ErasureReceipt(_message.Message):
     keys_destroyed: _builtins.int
     records_removed: _builtins.int
     horizon_time_ms: _builtins.int
-    """From then on no backup of either store opens anything of the customer, if key-store backups older than this are gone."""
+    """From then on no backup of either store opens anything of the customer. Zero: not bounded by a date, but by the last
+    key-store backup from before the erasure; when that is deleted, nothing is left that opens.
+    """
     log_id: _builtins.str
     """Where the erasure stands in the log."""
     log_index: _builtins.int

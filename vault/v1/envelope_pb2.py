@@ -22,19 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vault/v1/envelope.proto\x12\x08vault.v1\"V\n\x08\x45nvelope\x12\x10\n\x08\x65poch_id\x18\x01 \x01(\x0c\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x1c\n\x05\x62oxes\x18\x04 \x03(\x0b\x32\r.vault.v1.Box\"(\n\x03\x42ox\x12\r\n\x05\x66ield\x18\x01 \x01(\r\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"e\n\x06Stream\x12\x10\n\x08\x65poch_id\x18\x01 \x01(\x0c\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\r\n\x05\x66ield\x18\x04 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\x04\x12\x0e\n\x06length\x18\x06 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vault/v1/envelope.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"`\n\x08\x45nvelope\x12\x10\n\x08\x65poch_id\x18\x01 \x01(\x0c\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12&\n\x05\x62oxes\x18\x04 \x03(\x0b\x32\r.vault.v1.BoxB\x08\xbaH\x05\x92\x01\x02\x10 \"(\n\x03\x42ox\x12\r\n\x05\x66ield\x18\x01 \x01(\r\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"e\n\x06Stream\x12\x10\n\x08\x65poch_id\x18\x01 \x01(\x0c\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\r\n\x05\x66ield\x18\x04 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\x04\x12\x0e\n\x06length\x18\x06 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.v1.envelope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENVELOPE']._serialized_start=37
-  _globals['_ENVELOPE']._serialized_end=123
-  _globals['_BOX']._serialized_start=125
-  _globals['_BOX']._serialized_end=165
-  _globals['_STREAM']._serialized_start=167
-  _globals['_STREAM']._serialized_end=268
+  _globals['_ENVELOPE'].fields_by_name['boxes']._loaded_options = None
+  _globals['_ENVELOPE'].fields_by_name['boxes']._serialized_options = b'\272H\005\222\001\002\020 '
+  _globals['_ENVELOPE']._serialized_start=66
+  _globals['_ENVELOPE']._serialized_end=162
+  _globals['_BOX']._serialized_start=164
+  _globals['_BOX']._serialized_end=204
+  _globals['_STREAM']._serialized_start=206
+  _globals['_STREAM']._serialized_end=307
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,9 @@ class _ReadOnly:
     async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> NoReturn:
         raise NotImplementedError
 
+    async def count_system_rows(self, kind: str, prefix: str) -> int:
+        return self._reader.count_system_rows(kind, prefix)
+
     async def remove_system_rows(self, kind: str, before: str) -> NoReturn:
         raise NotImplementedError
 
@@ -79,8 +82,9 @@ class Loop:
             return loop
         used = {(e.epoch_id, e.step) for name in names for r in loop.read([name]) for e in r.envelopes}
         purpose = Purpose(what.purpose)
-        await keyring.opening.prepare(purpose, {epoch_id for epoch_id, _ in used})
-        steps = {at: keyring.opening.step(purpose, *at) for at in used}
+        epochs = {i: epoch for i, _ in used if (epoch := await keyring.epochs.get(i)) is not None}
+        secrets = await keyring.opening.secrets(purpose, epochs.values())
+        steps = {(i, number): keyring.opening.step(purpose, epochs[i], secrets[i], number) for i, number in used}
         return cls(reader, keyring, steps, {f.number: f for f in _fields(what.category)})
 
     def read(self, names: Sequence[RecordName]) -> list[StoredRecord]:
