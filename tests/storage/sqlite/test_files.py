@@ -10,7 +10,7 @@ import pytest
 
 from tests.storage.conftest import VAULT_ID, SqliteDriver
 from tests.storage.values import item, name, put, store_one, work
-from vault.errors import ConfigError
+from vault.errors import ConfigError, DataLoss
 from vault.storage import engine, logfile
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite import SqliteStorage
@@ -154,9 +154,25 @@ async def test_the_log_is_read_without_the_driver(sqlite: SqliteDriver) -> None:
         assert logfile.checkpoints(sqlite.data, "log-0") == [(3, "note")]
         assert logfile.checkpoints(sqlite.data, "log-9") == []
         await store.close()
-    for wrong in (sqlite.keys, sqlite.data.parent, sqlite.data.parent / "none"):
+    foreign = sqlite.data.with_name("foreign")
+    foreign.write_bytes(b"no database at all" * 1000)
+    for wrong in (sqlite.keys, foreign, sqlite.data.parent, sqlite.data.parent / "none"):
         with pytest.raises(ConfigError):
             logfile.logs(wrong)
+
+
+async def test_a_damaged_log_is_data_loss(sqlite: SqliteDriver) -> None:
+    """The verifier says so, and names no other reason."""
+    store = await sqlite.open()
+    for _ in range(300):
+        await store.commit(work())
+    await store.close()
+    content = bytearray(sqlite.data.read_bytes())
+    page = content.rindex(b"entry ") // 4096 * 4096
+    content[page : page + 64] = b"\xff" * 64
+    sqlite.data.write_bytes(content)
+    with pytest.raises(DataLoss, match="damaged"):
+        list(logfile.entries(sqlite.data, "log-0"))
 
 
 async def test_a_long_log_is_read_in_parts(sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,8 +76,9 @@ def destroy(stores: Stores, plan: Plan) -> None:
         with stores.key_transaction():
             pass
     except sqlite3.Error as error:
-        if isinstance(failures.while_writing(error), failures.Fatal):
-            raise
+        verdict = failures.while_writing(error)
+        if isinstance(verdict, failures.Fatal):
+            raise verdict from None
         raise OutcomeUnknown("the record is gone; its key is not yet destroyed") from None
 
 

@@ -19,6 +19,10 @@ from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
 
 _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
 _KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM record_keys JOIN slots USING (slot)"
+_FETCH = f"{_ROW} WHERE (owner, record_name) IN ({{values}})"
+_FETCH_KEYS = f"{_KEY} WHERE (owner, record_name, key_id) IN ({{values}}) AND retired_at = 0"
+_ROW_TYPES = (str, str, bytes, int, int, int, bytes)
+_KEY_TYPES = (str, str, bytes, int, int, bytes)
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN record_keys USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
@@ -40,16 +44,14 @@ class Reader:
 
     def fetch(self, names: Sequence[RecordName]) -> dict[RecordName, Row]:
         """The rows that exist."""
-        sql = f"{_ROW} WHERE (owner, record_name) IN ({{values}})"
-        found = _reading(lambda: rows.select(self._data, sql, [(owner_of(name), name) for name in names]))
+        found = _reading(lambda: rows.select(self._data, _FETCH, [(owner_of(name), name) for name in names]))
         return {row.record_name: row for row in map(_row, found)}
 
     def fetch_keys(self, records: Sequence[Row]) -> dict[KeyId, WrappedKey]:
         """Their live keys."""
-        sql = f"{_KEY} WHERE (owner, record_name, key_id) IN ({{values}}) AND retired_at = 0"
         wanted = [(row.owner, row.record_name, row.key_id) for row in records]
-        found = _reading(lambda: rows.select(self._keys, sql, wanted))
-        return {key[2]: WrappedKey(*key) for key in found}
+        found = _reading(lambda: rows.select(self._keys, _FETCH_KEYS, wanted))
+        return {key[2]: WrappedKey(*key) for key in found if tuple(map(type, key)) == _KEY_TYPES}
 
     def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> list[Row]:
         """Rows of an owner by prefix, paged."""
@@ -61,7 +63,7 @@ class Reader:
         """Names of records found by a token."""
         if not tokens:
             return []
-        sql = _FIND.format(values=rows.values(len(tokens), 2))
+        sql = rows.statement_of(_FIND, len(tokens), 2)
         pairs = [value for n, token in tokens for value in (token, n)]
         return [RecordName(name) for (name,) in self._all(self._keys, sql, field, *pairs, after, limit)]
 
@@ -146,11 +148,6 @@ def _reading(query: Callable[[], list[Any]]) -> list[Any]:
 
 def _row(columns: tuple[Any, ...]) -> Row:
     """A row as stored; one whose columns changed their types opens under no key, whoever tries."""
-    _, _, key_id, version, written_at, expires_at, stored = columns
-    if (
-        isinstance(key_id, bytes)
-        and isinstance(stored, bytes)
-        and all(isinstance(number, int) for number in (version, written_at, expires_at))
-    ):
+    if tuple(map(type, columns)) == _ROW_TYPES:
         return Row(*columns)
     return Row(columns[0], columns[1], KeyId(b""), 0, 0, 0, b"")

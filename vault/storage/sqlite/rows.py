@@ -5,7 +5,7 @@ a whole switch interval (5 ms). So what a group writes goes in as few statements
 rows, not one per row. The texts repeat, so SQLite's statement cache holds them prepared.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -13,33 +13,30 @@ from typing import Any
 from vault.storage.engine import sqlite3
 
 MANY = 128
+"""Rows per statement that writes."""
 Value = str | bytes | int
 
 
 @lru_cache(maxsize=512)
-def values(rows: int, width: int) -> str:
-    """`VALUES (?, …), …` with so many rows of so many columns."""
-    return "VALUES " + ", ".join([f"({', '.join(['?'] * width)})"] * rows)
+def statement_of(statement: str, rows: int, width: int) -> str:
+    """The statement with `VALUES (?, …), …` of so many rows and columns for its `{values}`."""
+    return statement.format(values="VALUES " + ", ".join([f"({', '.join(['?'] * width)})"] * rows))
 
 
 def execute(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Value, ...]]) -> int:
     """Execute a statement whose `{values}` stands for all rows; how many rows it changed."""
     changed = 0
-    for some in _parts(rows):
-        sql = statement.format(values=values(len(some), len(some[0])))
+    for start in range(0, len(rows), MANY):
+        some = rows[start : start + MANY]
+        sql = statement_of(statement, len(some), len(some[0]))
         changed += connection.execute(sql, tuple(chain.from_iterable(some))).rowcount
     return changed
 
 
 def select(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Value, ...]]) -> list[Any]:
-    """All rows of a query whose `{values}` stands for the rows looked for."""
-    found: list[Any] = []
-    for some in _parts(rows):
-        sql = statement.format(values=values(len(some), len(some[0])))
-        found += connection.execute(sql, tuple(chain.from_iterable(some))).fetchall()
+    """All rows of a query whose `{values}` stands for the rows looked for; one statement, so one moment."""
+    if not rows:
+        return []
+    sql = statement_of(statement, len(rows), len(rows[0]))
+    found: list[Any] = connection.execute(sql, tuple(chain.from_iterable(rows))).fetchall()
     return found
-
-
-def _parts(rows: Sequence[tuple[Value, ...]]) -> Iterator[Sequence[tuple[Value, ...]]]:
-    for start in range(0, len(rows), MANY):
-        yield rows[start : start + MANY]
