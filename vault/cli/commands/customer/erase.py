@@ -16,12 +16,15 @@ from vault.v1.customer_service_pb2 import ErasureReceipt
 def command(*, customer_id: str, yes: bool, home: Path, role: str | None) -> None:
     """Erase a customer for good: every key first, then every row. The id is never used again.
 
-    Prints the receipt: what was destroyed, and from when on no backup opens anything of the customer. Called as the
+    Prints the receipt: what was destroyed, and when nothing opens any more that older backups hold of the customer.
+    That takes both stores' backups, so it is when the last key-store backup from before is deleted. Called as the
     officer, unless --as names another role.
 
     Example:
       customer-vault customer erase 42
     """
+    if not yes and options.wants_json():
+        raise click.UsageError("--json asks nobody, so it takes --yes.")
     if not yes:
         click.confirm("Erase this customer? There is no way back", abort=True, err=True)
     receipt = profile.run(home, role or "officer", OfficerClient, lambda vault: vault.erase_customer(customer_id))
@@ -34,7 +37,8 @@ def _document(receipt: ErasureReceipt) -> dict[str, object]:
         "erase_time": moments.iso_ms(receipt.erase_time_ms),
         "keys_destroyed": receipt.keys_destroyed,
         "records_removed": receipt.records_removed,
-        "horizon_time": moments.iso_ms(receipt.horizon_time_ms),
+        "horizon_time": moments.iso_ms(receipt.horizon_time_ms) or None,
+        "horizon": _horizon(receipt),
         "log_id": receipt.log_id,
         "log_index": receipt.log_index,
     }
@@ -46,7 +50,14 @@ def _tell(receipt: ErasureReceipt) -> None:
             "erased": receipt.customer_id,
             "at": moments.iso_ms(receipt.erase_time_ms),
             "destroyed": f"{receipt.keys_destroyed} keys, {receipt.records_removed} records",
-            "horizon": f"{moments.iso_ms(receipt.horizon_time_ms)}: from then on no older backup opens anything",
+            "horizon": _horizon(receipt),
             "in the log": f"{receipt.log_id}, index {receipt.log_index}",
         }
     )
+
+
+def _horizon(receipt: ErasureReceipt) -> str:
+    """From when on no backup opens anything; a date only if the vault itself keeps it."""
+    if receipt.horizon_time_ms:
+        return f"{moments.iso_ms(receipt.horizon_time_ms)}: from then on no older backup opens anything"
+    return "when the last key-store backup from before the erasure is deleted, nothing is left that opens"

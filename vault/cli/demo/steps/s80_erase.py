@@ -28,7 +28,7 @@ def run(stage: Stage, say: Screen) -> None:
         held=not now.opened and now.records == receipt.records_removed and now.keys > now.records,
     )
     say.claim(
-        f"with the key store's copy from then, {len(before.opened)} do open: such backups are kept for days, not years",
+        f"with the key store's copy from then, {len(before.opened)} do open: until it is deleted, so keep it for days",
         held=len(before.opened) == before.records == now.records,
     )
 
