@@ -14,6 +14,7 @@ from tests.running import COMMAND
 from vault import errors
 from vault.cli import failures, frame, plugins
 from vault.cli.frame import Folder, root
+from vault.policy.load import DEFAULT
 from vault.v1 import status_pb2 as status
 
 
@@ -79,7 +80,7 @@ def test_a_file_in_a_folder_is_a_command(tmp_path: Path, monkeypatch: pytest.Mon
     assert CliRunner().invoke(group, ["group", "for"]).output == "did it\n"
 
 
-def failing(error: Exception) -> click.Group:
+def failing(error: BaseException) -> click.Group:
     """The root with one command, which fails."""
 
     @click.command(params=[click.Option(["--json"], is_flag=True, expose_value=False, callback=_remember)])
@@ -138,6 +139,73 @@ def test_an_error_is_json_for_who_asked_for_json() -> None:
     }
 
 
+def test_a_wrong_setting_has_a_reason_of_its_own_in_json() -> None:
+    """A program must tell it from a server that is down."""
+    result = CliRunner().invoke(failing(errors.ConfigError("vault.toml", "", "is missing")), ["fail", "--json"])
+    assert json.loads(result.stderr)["error"]["reason"] == "CONFIGURATION"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--nonsense", "--json"], "No such option '--nonsense'"),
+        (["nonsense", "--json"], "No such command 'nonsense'"),
+        (["card", "show", "--json"], "Missing argument 'customers/ID/cards/ID'"),
+        (["audit", "tail", "--json", "-n", "x"], "Invalid value for '-n'"),
+    ],
+)
+def test_a_usage_error_is_json_too(args: list[str], message: str) -> None:
+    """Wherever on the line it is, before --json is reached or after; exit code 2."""
+    result = CliRunner().invoke(root, args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    found = json.loads(result.stderr)["error"]
+    assert message in found["message"]
+    assert found["reason"] == "USAGE"
+    assert found["next"].endswith("--help")
+
+
+def test_a_usage_error_shows_people_the_usage() -> None:
+    """And what comes after `--` is an argument and asks for no JSON."""
+    result = CliRunner().invoke(root, ["nonsense", "--", "--json"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(("args", "reads"), [(["fail"], "text"), (["fail", "--json"], "json")])
+def test_ctrl_c_is_said_and_exits_as_the_signal_does(args: list[str], reads: str) -> None:
+    """A shell loop around the command stops, too."""
+    result = CliRunner().invoke(failing(KeyboardInterrupt()), args)
+    assert result.exit_code == 130
+    if reads == "json":
+        assert json.loads(result.stderr)["error"]["reason"] == "INTERRUPTED"
+    else:
+        assert result.stderr.splitlines()[-2] == "error: interrupted"
+
+
+@pytest.mark.parametrize("stdin", ["n\n", ""])
+def test_a_no_is_no_success_and_no_interruption(stdin: str) -> None:
+    """Declined, or nobody there to answer: exit code 1, on lines of their own below the question."""
+    result = CliRunner().invoke(root, ["customer", "erase", "42"], input=stdin)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-2] == "error: nothing was done, for nobody said yes"
+    declined = CliRunner().invoke(failing(click.Abort()), ["fail", "--json"])
+    assert json.loads(declined.stderr)["error"]["reason"] == "NOT_CONFIRMED"
+
+
+def test_a_program_is_asked_nothing() -> None:
+    """A question would stand before the JSON, and no program reads it."""
+    result = CliRunner().invoke(root, ["customer", "erase", "42", "--json"], input="y\n")
+    assert result.exit_code == 2
+    assert "--yes" in json.loads(result.stderr)["error"]["message"]
+
+
+def test_a_note_of_the_command_is_the_next_step() -> None:
+    """It knows better than the table."""
+    error = errors.Unavailable("not now")
+    error.add_note("try the other one")
+    assert failures.next_step(error) == "try the other one"
+
+
 def test_an_error_that_nobody_foresaw_says_its_kind_and_place_and_no_text() -> None:
     """Its text may quote a value; a traceback would show more."""
     result = CliRunner().invoke(failing(ValueError("4111111111111111 is not a colour")), ["fail"])
@@ -169,13 +237,35 @@ def test_a_contradicting_vault_says_stop() -> None:
 
 def test_a_reader_that_has_seen_enough_causes_no_complaint() -> None:
     """`customer-vault … | head -1`."""
-    policy = Path(frame.__file__).parents[1] / "policy" / "default.toml"
     with subprocess.Popen(
-        [*COMMAND, "policy", "check", str(policy), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "policy", "check", str(DEFAULT), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
-        process.wait(timeout=60)
+        assert process.wait(timeout=60) == 141
     assert said == b""
+
+
+@pytest.mark.parametrize(
+    "args", [("policy", "check", str(DEFAULT)), ("policy", "check", str(DEFAULT), "--json"), ("-h",)]
+)
+def test_output_that_cannot_be_written_is_no_mistake_of_ours(args: tuple[str, ...]) -> None:
+    """A full disk behind `>`: exit code 1, one error, and no complaint of Python's at the end."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    if "--json" in args:
+        assert json.loads(done.stderr)["error"]["reason"] == "OUTPUT"
+    else:
+        said, following = done.stderr.splitlines()
+        assert said == "error: cannot write the output: No space left on device"
+        assert following.startswith("next: ")
+
+
+def test_where_nothing_can_be_written_the_exit_code_is_left() -> None:
+    """Standard error on the same full disk."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "doctor", "/nowhere"], stdout=full, stderr=full, check=False)
+    assert done.returncode == 2

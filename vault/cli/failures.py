@@ -1,10 +1,12 @@
 """What each kind of error asks its reader to do next.
 
 The texts of `VaultError`s are fixed and carry no value, so they are shown as they are; of any other error only its
-kind and the place are.
+kind and the place are. Where a command knows better than this table what to do, it says so in a note on the error
+(`add_note`).
 """
 
 import json
+import os
 import traceback
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from vault.v1 import status_pb2 as status
 
 REFUSED = 1
 CONFIGURATION = 2
+INTERRUPTED = 130
+"""What a shell reports for a program that SIGINT ended: 128 + 2."""
 
 _REASONS: dict["status.Reason.ValueType", str] = {
     status.REASON_METHOD_NOT_ALLOWED: "call as a role that may: --as ROLE; who may is in: customer-vault policy check",
@@ -34,11 +38,14 @@ _KINDS: tuple[tuple[type[errors.VaultError], str], ...] = (
     (errors.Conflict, "somebody else wrote first: read again, and run the command again"),
     (errors.FailedPrecondition, "do that first, and run the command again"),
     (errors.DeadlineExceeded, "run the command again; if it stays, see the server's log"),
-    (errors.OutcomeUnknown, "run the same command again: it takes effect once"),
+    (
+        errors.OutcomeUnknown,
+        "see that the server runs, and run the same command again: what was done is not done twice",
+    ),
     (errors.ResourceExhausted, "make room (disk), or wait, and run the command again"),
-    (errors.Unavailable, "see that the server runs (customer-vault serve DIR), and run the command again"),
+    (errors.Unavailable, "start the server (customer-vault serve DIR), and run the command again"),
     (errors.ConfigError, "correct it, and run the command again"),
-    (errors.DataLoss, "stored bytes were altered or lost: see the server's log, then restore from a backup"),
+    (errors.DataLoss, "stored bytes were altered or lost: see customer-vault doctor DIR, and put back from a backup"),
     (errors.OpenError, "check that pins and keys are those of this vault: customer-vault doctor DIR"),
 )
 
@@ -49,6 +56,8 @@ _UNTRUSTED = "stop, and tell whoever operates the vault; compare pins.json with 
 
 def next_step(error: errors.VaultError) -> str:
     """What to do about it."""
+    if note := _note(error):
+        return note
     if any(kind.__name__ == "Untrusted" for kind in type(error).__mro__):
         return _UNTRUSTED
     by_reason = _REASONS.get(error.reason)
@@ -58,35 +67,80 @@ def next_step(error: errors.VaultError) -> str:
 
 
 def exit_code(error: Exception) -> int:
-    """2 for what the operator wrote or typed, 1 for all else."""
-    return CONFIGURATION if isinstance(error, errors.ConfigError) else REFUSED
+    """2 for what the operator wrote or typed, 130 for Ctrl-C, 1 for all else."""
+    match error:
+        case click.ClickException():
+            return error.exit_code
+        case errors.ConfigError():
+            return CONFIGURATION
+        case click.Abort() if _interrupted(error):
+            return INTERRUPTED
+    return REFUSED
 
 
-def report(error: Exception, *, as_json: bool) -> int:
-    """Print an error to standard error; the exit code."""
-    if isinstance(error, errors.VaultError):
-        found = {
-            "kind": type(error).__name__,
-            "reason": status.Reason.Name(error.reason).removeprefix("REASON_"),
-            "message": " ".join(str(error).split()),
-            "next": next_step(error),
-        }
-        found |= {key: value for key in ("field", "purpose", "clause") if (value := getattr(error, key, ""))}
-    else:
-        found = {
-            "kind": type(error).__name__,
-            "reason": "INTERNAL",
-            "message": f"a mistake of ours ({type(error).__name__} in {_where(error)})",
-            "next": "please report it, with this line",
-        }
+def report(error: Exception, *, as_json: bool) -> None:
+    """Print an error to standard error."""
+    if isinstance(error, click.ClickException) and not as_json:
+        error.show()  # with the usage, as people know it
+        return
+    if isinstance(error.__context__, EOFError):
+        click.echo(err=True)  # the question stands there without an answer, and without the end of its line
+    found = _found(error)
     if as_json:
         click.echo(json.dumps({"error": found}, ensure_ascii=False), err=True)
-    else:
-        click.echo(f"error: {found['message']}", err=True)
-        if found.get("clause") and found["clause"] not in found["message"]:
-            click.echo(f"clause: {found['clause']}", err=True)
-        click.echo(f"next: {found['next']}", err=True)
-    return exit_code(error)
+        return
+    click.echo(f"error: {found['message']}", err=True)
+    if found.get("clause") and found["clause"] not in found["message"]:
+        click.echo(f"clause: {found['clause']}", err=True)
+    click.echo(f"next: {found['next']}", err=True)
+
+
+def _found(error: Exception) -> dict[str, str]:
+    """What is told of an error."""
+    match error:
+        case errors.VaultError():
+            return _of_vault(error)
+        case click.ClickException():
+            help_ = f"see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
+            return _told(error, "USAGE", " ".join(error.format_message().split()), help_ or "correct it")
+        case click.Abort() if _interrupted(error):
+            return _told(error, "INTERRUPTED", "interrupted", _note(error) or "look at what was done, and run it again")
+        case click.Abort():
+            return _told(error, "NOT_CONFIRMED", "nothing was done, for nobody said yes", "answer y, or give --yes")
+        case OSError() if _printing(error):
+            what = f"cannot write the output: {os.strerror(error.errno or 0)}"
+            return _told(error, "OUTPUT", what, "make room where it goes; what the command changes may be done already")
+    mistake = f"a mistake of ours ({type(error).__name__} in {_where(error)})"
+    return _told(error, "INTERNAL", mistake, "please report it, with this line")
+
+
+def _of_vault(error: errors.VaultError) -> dict[str, str]:
+    # No call is answered with a ConfigError, so the API has no reason for it; it would inherit "unavailable".
+    configuration = isinstance(error, errors.ConfigError)
+    reason = "CONFIGURATION" if configuration else status.Reason.Name(error.reason).removeprefix("REASON_")
+    found = _told(error, reason, " ".join(str(error).split()), next_step(error))
+    return found | {key: value for key in ("field", "purpose", "clause") if (value := getattr(error, key, ""))}
+
+
+def _told(error: Exception, reason: str, message: str, following: str) -> dict[str, str]:
+    return {"kind": type(error).__name__, "reason": reason, "message": message, "next": following}
+
+
+def _note(error: BaseException) -> str:
+    """What the command says to do; for a Ctrl-C it is on what click made its error of."""
+    said = error.__context__ if isinstance(error, click.Abort) else error
+    notes = getattr(said, "__notes__", None)
+    return str(notes[0]) if notes else ""
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether click made it of a Ctrl-C; the others are a "no", or the end of the input."""
+    return isinstance(error.__context__, KeyboardInterrupt)
+
+
+def _printing(error: Exception) -> bool:
+    """Whether it came up while something was printed; no other writing of ours goes through click."""
+    return any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _where(error: Exception) -> str:

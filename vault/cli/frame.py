@@ -1,11 +1,15 @@
 """A folder as a click group, and the one place where errors become an exit code.
 
 Commands raise `VaultError` (or let it pass) and know nothing of exit codes. What is not foreseen ends here as well, as
-one line with the kind of the error and where it was raised: its text might hold a value, so it is not shown.
+one line with the kind of the error and where it was raised: its text might hold a value, so it is not shown. Usage
+errors, Ctrl-C and a "no" to a question end here too: who asked for JSON gets each of them as JSON.
 """
 
+import os
 import sys
+from contextlib import suppress
 from inspect import cleandoc
+from itertools import takewhile
 from typing import Any
 
 import click
@@ -69,22 +73,44 @@ class Root(Folder):
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - click's signature
         """Run, and leave with the exit code."""
+        # gRPC's library prints lines of its own, before and between ours; it reads this when it is imported.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        typed = list(sys.argv[1:] if (given := settings.pop("args", None)) is None else given)
         try:
-            return super().main(*args, **settings)
-        except BrokenPipeError:  # `… | head` has seen enough
-            sys.stderr.close()
-            sys.exit(_BROKEN_PIPE)
+            code = super().main(typed, *args, **settings | {"standalone_mode": False})
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: nothing may end as a traceback
+            code = _report(error, as_json="--json" in takewhile(lambda word: word != "--", typed))
+        sys.exit(code or 0)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run a command; whatever it raises becomes a line and an exit code."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost boundary: nothing may end as a traceback
-            from vault.cli import failures, options  # noqa: PLC0415 - only a failure pays for these
+        except BrokenPipeError:  # `… | head` has seen enough
+            _let_go()
+            ctx.exit(_BROKEN_PIPE)
 
-            ctx.exit(failures.report(error, as_json=options.wants_json(ctx)))
+
+def _report(error: Exception, *, as_json: bool) -> int:
+    from vault.cli import failures  # noqa: PLC0415 - only a failure pays for it
+
+    code = failures.exit_code(error)
+    # Standard error may be as full as standard output; the exit code is left to tell.
+    with suppress(OSError):
+        failures.report(error, as_json=as_json)
+    _let_go()
+    return code
+
+
+def _let_go() -> None:
+    """Drop what could not be written, or Python would try again at its end and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 @click.command(

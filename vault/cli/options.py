@@ -27,9 +27,9 @@ def json_option(command: _Command) -> _Command:
     return option(command)
 
 
-def wants_json(ctx: click.Context | None = None) -> bool:
+def wants_json() -> bool:
     """Whether the running command was asked for JSON."""
-    return bool((ctx or click.get_current_context()).meta.get(_JSON))
+    return bool(click.get_current_context().meta.get(_JSON))
 
 
 @contextmanager

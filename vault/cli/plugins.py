@@ -6,7 +6,6 @@ read from the source, so that listing forty commands imports none of them.
 """
 
 import ast
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.abc import InspectLoader
 from importlib.util import find_spec
@@ -22,11 +21,6 @@ def names(package: str) -> list[str]:
 def load(package: str, name: str) -> ModuleType:
     """One of them, imported."""
     return import_module(f"{package}.{name}")
-
-
-def load_all(package: str) -> Iterator[ModuleType]:
-    """All of them, one after the other."""
-    return (load(package, name) for name in names(package))
 
 
 def docstring(package: str, name: str) -> str:
