@@ -1,14 +1,15 @@
 """An I/O error ends the store: what was in flight is unknown, what had not begun was not done."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from tests.storage.conftest import SqliteDriver
 from tests.storage.sqlite.faults import IOERR, Faulty, break_store, on_writer
 from tests.storage.values import LOG, commit, item, keys_of, name, owner, put, remove, store_one, work
-from vault.errors import OutcomeUnknown, Unavailable, VaultError
-from vault.storage.sqlite import house
+from vault.errors import ConfigError, OutcomeUnknown, Unavailable, VaultError
+from vault.storage.sqlite import house, startup
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -63,6 +64,19 @@ async def test_an_io_error_while_keys_are_destroyed_ends_the_store(sqlite: Sqlit
     assert isinstance(outcomes[1], OutcomeUnknown)
     assert sqlite.fatal == ["I/O error in the store"]
     await store.close()
+
+
+async def test_a_folder_that_cannot_be_synced_is_no_place_for_a_vault(
+    sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a new WAL would be gone after a power cut, and everything in it."""
+
+    def fails(_: Path) -> None:
+        raise OSError(IOERR, "as if")
+
+    monkeypatch.setattr(startup, "sync_folder", fails)
+    with pytest.raises(ConfigError, match=r"keys\.db: disk I/O error"):
+        await sqlite.open()
 
 
 async def test_an_unreadable_sector_fails_the_call_only(sqlite: SqliteDriver) -> None:

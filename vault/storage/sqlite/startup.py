@@ -5,7 +5,8 @@ Before anything is served:
     1. the SQLite is new enough; the key store is private; no other process has the vault open
     2. both schemas are brought up to date
     3. both files are of one vault, and neither is behind what the other has seen (a restored backup)
-    4. the WALs are emptied into the files: what a failed fsync left in the page cache only is written again
+    4. the WALs are emptied into the files: what a failed fsync left in the page cache only is written again; the
+       folders are synced, because SQLite ignores an error when it syncs the folder of a WAL that it has just made
     5. erasures that a crash cut short are finished
 """
 
@@ -97,14 +98,15 @@ def open_stores(data_path: Path, keys_path: Path) -> Stores:
             connections.append(connect(path, read_only=False, secret=path == keys_path))
             migrate(connections[-1], migrations, path)
         stores = _stores(data_path, keys_path, *connections)
-        truncate(stores.data)
-        truncate(stores.keys)
+        for path, connection in ((data_path, stores.data), (keys_path, stores.keys)):
+            truncate(connection)
+            sync_folder(path)
         stores.finished = finish_erasures(stores)
     except BaseException as error:
         for connection in connections:
             connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise _cannot_open(connections, error, data_path, keys_path) from None
+        if isinstance(error, (sqlite3.Error, OSError)):
+            raise _cannot_open(keys_path if len(connections) > 1 else data_path, error) from None
         raise
     return stores
 
@@ -143,8 +145,7 @@ def _behind(old: Path, new: Path) -> ConfigError:
     return ConfigError(str(old), "", why)
 
 
-def _cannot_open(opened: list[sqlite3.Connection], error: sqlite3.Error, data: Path, keys: Path) -> ConfigError:
-    path = keys if len(opened) > 1 else data
+def _cannot_open(path: Path, error: sqlite3.Error | OSError) -> ConfigError:
     verdict = while_writing(error)
-    why = "disk I/O error" if isinstance(verdict, Fatal) else str(verdict)
-    return ConfigError(str(path), "", why)
+    io_error = isinstance(verdict, Fatal) or isinstance(error, OSError)
+    return ConfigError(str(path), "", "disk I/O error" if io_error else str(verdict))
