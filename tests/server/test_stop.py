@@ -1,11 +1,13 @@
 """The end of a server: in order, dropping no call; or at once, when the storage has failed."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from google.protobuf.message import Message
 
 from tests.server.running import CANARY, FakeVault, Place, Slow, ask_health, failure, get, hello, place, running
 from vault.errors import ConfigError
+from vault.server import status
 from vault.server.app import Stop, serve
+from vault.v1.contact_service_pb2 import GetContactRequest
 
 
 async def test_calls_in_flight_are_answered_before_the_vault_closes(tmp_path: Path) -> None:
@@ -36,6 +40,38 @@ async def test_calls_in_flight_are_answered_before_the_vault_closes(tmp_path: Pa
         await server.task
     assert len(server.vault.finished) == 30
     assert server.vault.closed
+
+
+async def test_calls_that_come_too_late_are_told_that_nothing_was_done(tmp_path: Path) -> None:
+    """Forty callers, each with its next request on the way: gRPC alone would answer most of them with CANCELLED."""
+    begun: set[str] = set()
+
+    async def work(request: Message) -> Message:
+        assert isinstance(request, GetContactRequest)
+        begun.add(request.customer_id)
+        # All of a group are answered at once, so that all their next requests come at once.
+        await asyncio.sleep(0.01 - time.monotonic() % 0.01)
+        return await hello(request)
+
+    async def caller(channel: grpc.aio.Channel, number: int) -> tuple[str, grpc.aio.AioRpcError]:
+        for count in itertools.count():
+            try:
+                await get(channel, asked := f"c{number}-{count}")
+            except grpc.aio.AioRpcError as error:
+                return asked, error
+        raise AssertionError
+
+    async with running(place(tmp_path), FakeVault(work)) as server, server.channel() as channel:
+        callers = [asyncio.create_task(caller(channel, number)) for number in range(40)]
+        await asyncio.sleep(0.3)
+        server.stop.ask()
+        refused = await asyncio.gather(*callers)
+        await server.task
+    assert not begun & {asked for asked, _ in refused}
+    assert len(server.vault.finished) == len(begun)
+    assert {error.code() for _, error in refused} == {grpc.StatusCode.UNAVAILABLE}
+    assert all("nothing was done" in (error.details() or "") for _, error in refused)
+    assert {status.DETAILS_KEY in dict(error.trailing_metadata()) for _, error in refused} == {True}
 
 
 async def test_health_says_so_first_and_calls_still_work_then(tmp_path: Path) -> None:

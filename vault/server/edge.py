@@ -6,15 +6,15 @@ operator can raise is a number that somebody will raise to make a symptom go awa
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
 
-from vault.errors import ConfigError
-from vault.server import handlers
-from vault.server.boundary import Guard
+from vault.errors import ConfigError, Unavailable
+from vault.server import handlers, status
+from vault.server.boundary import Context, Guard, Handler, new_correlation
 from vault.server.certificates import ServerCertificates
 from vault.server.handlers import Vault
 from vault.server.identity import Callers
@@ -23,6 +23,11 @@ from vault.service.settings import Settings
 
 RECEIVE_BYTES: Final = 4 * 1024 * 1024
 SEND_BYTES: Final = 16 * 1024 * 1024
+
+CLOSING_SECONDS: Final = 0.1
+"""Between refusing what is new and stopping gRPC. Calls that have reached the core but not Python when it stops are cut
+with CANCELLED, which tells a client nothing: 33 to 38 of 40 callers, each with its next request on the way, measured in
+a process with the server. Refused first, all of them know that nothing was done, and pause before they repeat."""
 
 _MINUTE_MS: Final = 60_000
 
@@ -66,11 +71,12 @@ class Edge:
         self._certificates = ServerCertificates(settings.server)
         self._guard = Guard(self._callers.enter)
         self._health = health.aio.HealthServicer()
+        self._closing = _Closing()
         self._services = handlers.services(vault.methods)
         options = (*OPTIONS, ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams))
         self._server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
         own = handlers.table(vault, self._callers.identify, self._settings.default_deadline_seconds)
-        self._server.add_generic_rpc_handlers([*own, *self._libraries()])
+        self._server.add_generic_rpc_handlers([self._closing, *own, *self._libraries()])
 
     async def start(self) -> str:
         """Listen; return where."""
@@ -92,10 +98,12 @@ class Edge:
             yield Watched([self._settings.deny_list], self._callers.reload)
 
     async def stop(self, *, drain_seconds: float, grace_seconds: float) -> None:
-        """End: (1) say so, (2) let clients notice, (3) refuse what is new and finish what is in flight."""
+        """End: (1) say so, (2) let clients notice, (3) refuse what is new, (4) finish what is in flight."""
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(drain_seconds)
         self._guard.end_streams()
+        self._closing.closed = True
+        await asyncio.sleep(CLOSING_SECONDS)
         await self._server.stop(grace_seconds)
 
     def _libraries(self) -> list[grpc.GenericRpcHandler]:
@@ -107,6 +115,23 @@ class Edge:
             servicer = reflection.aio.ReflectionServicer(names)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, taken)
         return taken.handlers
+
+
+class _Closing(grpc.GenericRpcHandler):
+    """Stands before all others; once closed, it refuses every call. Nobody has to act on that, so it is not logged."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._refusal: Handler = grpc.unary_unary_rpc_method_handler(self._refuse)
+
+    def service(self, _details: grpc.HandlerCallDetails) -> "Handler | None":
+        """Leave the call to the others, or refuse it."""
+        return self._refusal if self.closed else None
+
+    async def _refuse(self, _raw: bytes, context: Context) -> NoReturn:
+        answer = status.of(Unavailable("the server is stopping, and nothing was done: call again"), new_correlation())
+        details = (status.DETAILS_KEY, answer.SerializeToString())
+        await context.abort(grpc.StatusCode.UNAVAILABLE, answer.message, (details,))
 
 
 class _Registrations:
