@@ -112,8 +112,13 @@ async def test_a_page_token_of_ones_own_making_finds_nothing_that_is_not_ones_ow
         assert all(each in getattr(first, field) for each in getattr(response, field))
 
 
-@pytest.mark.parametrize("method", sorted(set(PAGED) - {"AuditService.ListEntries"}))
-@gap(raises=AssertionError, reason="name_after decodes without validate=True: other characters are skipped")
+_SKIPPED = gap(raises=AssertionError, reason="name_after decodes without validate=True: other characters are skipped")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(m, marks=_SKIPPED if m.endswith(("ListCards", "GetEpochKeys")) else ()) for m in sorted(PAGED)],
+)
 async def test_a_page_token_has_no_other_characters(shared: OpenVault, method: str) -> None:
     """A token that was garbled on its way must not start again at the first page."""
     role, make = PAGED[method]

@@ -42,6 +42,14 @@ def edit_entry(home: Path) -> None:
         connection.execute("UPDATE log_entries SET entry = ?, leaf = ? WHERE idx = ?", (edited, leaf, index))
 
 
+def edit_checkpoints(home: Path) -> None:
+    """Another character in each signature."""
+    with disk.writer(home / disk.DATA) as connection:
+        for size, note in connection.execute("SELECT size, note FROM checkpoints").fetchall():
+            edited = note[:-9] + ("A" if note[-9] != "A" else "B") + note[-8:]
+            connection.execute("UPDATE checkpoints SET note = ? WHERE size = ?", (edited, size))
+
+
 CHANGES: dict[str, Callable[[Path], None]] = {
     "data of another vault": lambda h: run(h, disk.DATA, "UPDATE meta SET vault_id = randomblob(16)"),
     "keys of another vault": lambda h: run(h, disk.KEYS, "UPDATE meta SET vault_id = randomblob(16)"),
@@ -59,7 +67,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
         "UPDATE log_entries SET idx = 0 WHERE idx = 3",
         "UPDATE log_entries SET idx = 3 WHERE idx = -1",
     ),
-    "a checkpoint edited": lambda h: run(h, disk.DATA, "UPDATE checkpoints SET note = replace(note, 'A', 'B')"),
+    "a checkpoint edited": edit_checkpoints,
     "a checkpoint ahead of the log": lambda h: run(h, disk.DATA, "UPDATE checkpoints SET size = size + 100"),
     "no vault key": lambda h: run(h, disk.KEYS, "DELETE FROM vault_keys"),
     "another vault key": lambda h: run(h, disk.KEYS, "UPDATE vault_keys SET wrapped = randomblob(60)"),

@@ -47,6 +47,7 @@ async def test_nothing_that_a_writer_in_the_database_does_is_accepted(vault: Ope
     figures(verdict.line())
     assert not verdict.accepted, verdict.accepted[:5]
     assert not verdict.unserved, verdict.unserved[:5]
+    assert not verdict.unlogged, verdict.unlogged[:5]
 
 
 async def _search(reading: Reading, who: str, label: str, verdict: Verdict) -> None:
@@ -84,6 +85,7 @@ async def test_a_vault_that_was_changed_while_it_was_closed_refuses_to_start_or_
     figures(f"{verdict.line()}; starts refused {refused}")
     assert not verdict.accepted, verdict.accepted[:5]
     assert not verdict.unserved, verdict.unserved[:5]
+    assert not verdict.unlogged, verdict.unlogged[:5]
 
 
 @contextmanager
