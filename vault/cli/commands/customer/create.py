@@ -7,6 +7,8 @@ import click
 from vault.cli import card_input, options, output, profile
 from vault.client import Contact, NewCustomer, StorefrontClient
 from vault.client.storefront import Created
+from vault.domain import names
+from vault.errors import DeadlineExceeded, OutcomeUnknown
 
 
 @click.command()
@@ -41,8 +43,19 @@ def command(
     if ask and card_file:
         raise click.UsageError("Give --card or --card-file, not both.")
     cards = [card_input.read(card_file)] if card_file else [card_input.prompted()] if ask else []
+    # Drawn here and not by the SDK: whoever does not learn what became of the call needs the id to repeat it.
+    customer_id = customer_id or names.new_id()
     customer = NewCustomer(customer_id, Contact(**contact) if any(contact.values()) else None, cards)  # type: ignore[arg-type]
-    created = profile.run(home, role or "storefront", StorefrontClient, lambda vault: vault.create_customer(customer))
+    try:
+        created = profile.run(
+            home, role or "storefront", StorefrontClient, lambda vault: vault.create_customer(customer)
+        )
+    except (OutcomeUnknown, DeadlineExceeded, KeyboardInterrupt) as error:
+        error.add_note(
+            f"see that the server runs, and run it again with --id {customer_id}: the customer is created once "
+            "(if it says that the id is taken, the first time worked)"
+        )
+        raise
     output.emit(_document(created), lambda: _tell(created))
 
 
