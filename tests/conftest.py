@@ -5,6 +5,7 @@ from collections import Counter
 import hypothesis
 import pytest
 
+from tests.checkouts import checkout  # noqa: F401 - a fixture for the tests of scripts/
 from tests.parts import PARTS, need
 from tests.running import running_vault  # noqa: F401 - a fixture for all
 
