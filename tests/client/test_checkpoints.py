@@ -43,7 +43,7 @@ def test_a_log_that_shrank_is_refused() -> None:
     """A database restored from yesterday."""
     witness = Witness(LOGS)
     witness.accept(note(5), witness.floor())
-    with pytest.raises(RolledBack, match=r"log vault\.example/log-0 shrank: 5 entries .* 4") as refused:
+    with pytest.raises(RolledBack, match=r"log vault\.example/log-0 shrank: 5 entries .* 4 ") as refused:
         witness.accept(note(4), witness.floor())
     assert (refused.value.origin, refused.value.seen, refused.value.shown) == (ORIGIN, 5, 4)
 
@@ -62,7 +62,7 @@ def test_an_answer_may_be_overtaken() -> None:
     sent = witness.floor()
     witness.accept(note(9), witness.floor())
     assert witness.accept(note(8), sent).size == 8
-    assert witness.floor()[ORIGIN].size == 9
+    assert witness.floor()[ORIGIN].checkpoint.size == 9
     with pytest.raises(RolledBack):
         witness.accept(note(8), witness.floor())
 
@@ -174,6 +174,9 @@ async def test_the_state_is_written_by_a_timer(tmp_path: Path, monkeypatch: pyte
         '{"vault.example/log-0": 5}',
         json.dumps({ORIGIN: note(5).decode().replace("\n5\n", "\n4\n")}),
         json.dumps({ORIGIN: note(5, key=LogKey(Secret(b"x" * 32))).decode()}),
+        json.dumps({ORIGIN: note(5, origin="vault.example/log-1").decode()}),
+        json.dumps({ORIGIN: note(5).decode(), f"ALARM {ORIGIN}": note(4).decode()[:-2]}),
+        json.dumps({f"ALARM {ORIGIN}": note(4).decode()}),
     ],
 )
 def test_a_state_file_that_was_altered_is_refused(tmp_path: Path, content: str) -> None:
@@ -197,6 +200,87 @@ def test_a_retired_log_is_left_out_of_the_state(tmp_path: Path) -> None:
     path = tmp_path / "witness.json"
     path.write_text(json.dumps({"vault.example/log-2": "old"}))
     assert not Witness(LOGS, State(path)).floor()
+
+
+@pytest.mark.parametrize("bad", [note(4), note(5, b"x")], ids=["shrank", "rewritten"])
+def test_an_alarm_stays(bad: bytes) -> None:
+    """A log that was put back grows past the old size, and then only the memory of the alarm tells."""
+    witness = Witness(LOGS)
+    sent = witness.floor()
+    witness.accept(note(5), sent)
+    with pytest.raises(RolledBack) as first:
+        witness.accept(bad, witness.floor())
+    for _ in range(2):
+        with pytest.raises(RolledBack) as later:
+            witness.floor()
+        assert str(later.value) == str(first.value)
+        with pytest.raises(RolledBack):  # what was on its way
+            witness.accept(note(6), sent)
+
+
+@pytest.mark.parametrize("bad", [note(4), note(5, b"x")], ids=["shrank", "rewritten"])
+async def test_both_notes_are_kept_as_evidence(tmp_path: Path, bad: bytes) -> None:
+    """At once, beside those of other logs; and a restart changes nothing until the file is deleted."""
+    path = tmp_path / "witness.json"
+    other = "vault.example/log-1"
+    witness = Witness(LOGS, State(path))
+    witness.accept(note(3, origin=other), witness.floor())
+    witness.accept(note(5), witness.floor())
+    with pytest.raises(RolledBack, match=r"witness\.json"):
+        witness.accept(bad, witness.floor())
+    kept = {ORIGIN: note(5).decode(), f"ALARM {ORIGIN}": bad.decode(), other: note(3, origin=other).decode()}
+    assert json.loads(path.read_text()) == kept
+    witness.close()
+    again = Witness(LOGS, State(path))
+    with pytest.raises(RolledBack, match=r"5 entries.*witness\.json") as refused:
+        again.floor()
+    assert refused.value.shown == open_checkpoint(bad, ORIGIN, KEY.public_key).size
+    again.close()
+    assert json.loads(path.read_text()) == kept
+    path.unlink()
+    assert not Witness(LOGS, State(path)).floor()
+
+
+async def test_the_evidence_is_what_was_known_when_the_call_was_sent(tmp_path: Path) -> None:
+    """Not a larger note that came in meanwhile: two of one size show a fork by themselves."""
+    path = tmp_path / "witness.json"
+    witness = Witness(LOGS, State(path))
+    witness.accept(note(5), witness.floor())
+    sent = witness.floor()
+    witness.accept(note(9), sent)
+    with pytest.raises(RolledBack, match="was rewritten"):
+        witness.accept(note(5, b"x"), sent)
+    assert json.loads(path.read_text()) == {ORIGIN: note(5).decode(), f"ALARM {ORIGIN}": note(5, b"x").decode()}
+
+
+async def test_an_alarm_is_raised_also_if_it_cannot_be_kept(tmp_path: Path) -> None:
+    """A full disk must not turn a rollback into a question of configuration."""
+    witness = Witness(LOGS, State(tmp_path / "none" / "witness.json"))
+    witness.accept(note(5), witness.floor())
+    with pytest.raises(RolledBack):
+        witness.accept(note(4), witness.floor())
+    with pytest.raises(RolledBack):
+        witness.floor()
+
+
+async def test_a_restored_vault_gets_no_further_call(
+    vault: FakeVault, connect: Callable[..., ProvisioningClient], tmp_path: Path
+) -> None:
+    """Over the wire: not when it has grown past the old size, and not by a new client with the same file."""
+    state = tmp_path / "witness.json"
+    client = connect(ProvisioningClient, state=state)
+    for _ in range(3):
+        await client.get_policy()
+    vault.size = 1
+    with pytest.raises(RolledBack):
+        await client.get_policy()
+    vault.size = 50
+    for again in (client, connect(ProvisioningClient, state=state)):
+        with pytest.raises(RolledBack):
+            await again.get_policy()
+        with pytest.raises(RolledBack):
+            await again.get_checkpoint()
+    assert (vault.calls["GetPolicy"], vault.calls["GetCheckpoint"]) == (4, 0)
 
 
 async def test_a_restored_vault_is_noticed_by_the_first_call(

@@ -8,9 +8,16 @@ Growth without a proof of consistency is taken on the log's word.
 So a database restored from yesterday is noticed by the first call of any caller that has called since; and with a
 state file also by one that was restarted in between. The file holds the signed notes themselves and is believed as
 little as an answer.
+
+The alarm does not end by itself: a log that was put back grows past the old size within minutes, and nothing would be
+left to see. From then on every call is refused before it is sent, and the state file keeps both signed notes, the one
+that was seen and the one that contradicts it. Only an operator ends that, by deleting the file and opening the client
+again; without a file a new client begins with nothing, which is why a service should have one.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from vault.client.bounded import Bounded
@@ -22,8 +29,29 @@ from vault.errors import ConfigError, OpenError
 _VERIFIED = 64
 """Notes that are not verified again: a note repeats until its log grows, and a signature costs 100 µs."""
 
-Floor = Mapping[str, Checkpoint]
+_ALARM = "ALARM "
+"""Stands before an origin in the state file, where the note is that contradicts the one kept for it; no origin has a
+space in it (C2SP signed notes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A checkpoint, and the signed note that it came in."""
+
+    checkpoint: Checkpoint
+    note: str
+
+
+Floor = Mapping[str, Seen]
 """The largest checkpoint of each origin, as known at one moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alarm:
+    """Two checkpoints of one log that cannot both be true."""
+
+    seen: Seen
+    shown: Seen
 
 
 class Witness:
@@ -37,24 +65,39 @@ class Witness:
         """
         self._logs = logs
         self._newest: Floor = MappingProxyType({})
-        self._notes: dict[str, str] = {}
+        self._alarm: _Alarm | None = None
         self._verified: Bounded[bytes, Checkpoint] = Bounded(_VERIFIED)
-        self._state: State | None = None
+        self._state = state
         if state:
-            self._remember(state)
-            self._state = state
+            self._remember(state, state.load())
 
-    def _remember(self, state: State) -> None:
-        for origin, note in state.load().items():
+    def _remember(self, state: State, notes: Mapping[str, str]) -> None:
+        found: dict[str, Seen] = {}
+        for key, note in notes.items():
+            origin = key.removeprefix(_ALARM)
             if origin not in self._logs:
                 continue  # a log that was retired since
             try:
-                self.accept(note.encode(), self._newest)
+                checkpoint = self._verify(note.encode())
             except BadCheckpoint:
-                raise ConfigError(str(state.path), origin, "is not signed by the log's pinned key") from None
+                checkpoint = None
+            if checkpoint is None or checkpoint.origin != origin:
+                raise ConfigError(str(state.path), key, "is not signed by the log's pinned key")
+            found[key] = Seen(checkpoint, note)
+        self._newest = MappingProxyType({key: seen for key, seen in found.items() if not key.startswith(_ALARM)})
+        for key in found.keys() - self._newest.keys():
+            if key.removeprefix(_ALARM) not in found:
+                raise ConfigError(str(state.path), key, "stands without the note that it contradicts")
+            self._alarm = _Alarm(found[key.removeprefix(_ALARM)], found[key])
 
     def floor(self) -> Floor:
-        """What is known now; to be taken before a call is sent and given to `accept` with its answer."""
+        """What is known now; to be taken before a call is sent and given to `accept` with its answer.
+
+        Raises:
+            RolledBack: an alarm was raised, so that nothing may be sent.
+        """
+        if self._alarm:
+            raise self._rolled_back(self._alarm)
         return self._newest
 
     def accept(self, note: bytes, floor: Floor) -> Checkpoint:
@@ -62,27 +105,45 @@ class Witness:
 
         Raises:
             BadCheckpoint: no pinned log signed it, or there is none.
-            RolledBack: the log shrank, or has another root at a size that was seen.
+            RolledBack: the log shrank, or has another root at a size that was seen; now, or since an earlier answer.
         """
-        # (1) signed by the pinned key of a pinned log
+        # (1) no alarm: what was on its way when it was raised is no more to be trusted than what comes later
+        if self._alarm:
+            raise self._rolled_back(self._alarm)
+        # (2) signed by the pinned key of a pinned log
         checkpoint = self._verified.get(note) or self._verify(note)
         origin = checkpoint.origin
-        # (2) at least as large as when the call was sent
-        known = floor.get(origin)
-        if known and checkpoint.size < known.size:
-            raise RolledBack(origin, known.size, checkpoint.size)
-        # (3) the same root at the same size, also against what came in meanwhile
-        newest = self._newest.get(origin)
+        # (3) at least as large as when the call was sent
+        known, newest = floor.get(origin), self._newest.get(origin)
+        if known and checkpoint.size < known.checkpoint.size:
+            raise self._raised(known, Seen(checkpoint, note.decode()))
+        # (4) the same root at the same size, also against what came in meanwhile
         for seen in (known, newest):
-            if seen and seen.size == checkpoint.size and seen.root != checkpoint.root:
-                raise RolledBack(origin, seen.size, checkpoint.size)
-        # (4) remember; the mapping is replaced, never changed, because calls under way hold the old one
-        if newest is None or checkpoint.size > newest.size:
-            self._newest = MappingProxyType({**self._newest, origin: checkpoint})
-            self._notes[origin] = note.decode()
+            if seen and seen.checkpoint.size == checkpoint.size and seen.checkpoint.root != checkpoint.root:
+                raise self._raised(seen, Seen(checkpoint, note.decode()))
+        # (5) remember; the mapping is replaced, never changed, because calls under way hold the old one
+        if newest is None or checkpoint.size > newest.checkpoint.size:
+            self._newest = MappingProxyType({**self._newest, origin: Seen(checkpoint, note.decode())})
             if self._state:
-                self._state.save(self._notes)
+                self._state.save(self._notes())
         return checkpoint
+
+    def _raised(self, seen: Seen, shown: Seen) -> RolledBack:
+        """Raise the alarm: from now on in memory, and at once in the file."""
+        self._alarm = _Alarm(seen, shown)
+        origin = seen.checkpoint.origin
+        if self._state:
+            # That the file cannot be written must not hide why it should have been.
+            with suppress(ConfigError):
+                self._state.save_now(self._notes() | {origin: seen.note, _ALARM + origin: shown.note})
+        return self._rolled_back(self._alarm)
+
+    def _rolled_back(self, alarm: _Alarm) -> RolledBack:
+        seen, shown = alarm.seen.checkpoint, alarm.shown.checkpoint
+        return RolledBack(seen.origin, seen.size, shown.size, str(self._state.path) if self._state else "")
+
+    def _notes(self) -> dict[str, str]:
+        return {origin: seen.note for origin, seen in self._newest.items()}
 
     def _verify(self, note: bytes) -> Checkpoint:
         origin = note.partition(b"\n")[0].decode(errors="replace")

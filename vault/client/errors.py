@@ -6,8 +6,8 @@
         ├── BadCheckpoint         none, or not signed by the pinned key of a pinned log
         └── RolledBack            a log that shrank or was rewritten: a restored database, or a fork
 
-None of them is transient, so none is retried: a vault that is healthy never causes one. They are kept apart from
-`DataLoss`, which is about one record.
+None of them is transient, so none is retried: a vault that is healthy never causes one. `RolledBack` stays: the client
+sends nothing more until an operator has looked. They are kept apart from `DataLoss`, which is about one record.
 """
 
 from vault.errors import VaultError
@@ -30,11 +30,22 @@ class BadCheckpoint(Untrusted):
 
 
 class RolledBack(Untrusted):
-    """A log is smaller than this caller has seen it, or has another root at the same size."""
+    """A log is smaller than this caller has seen it, or has another root at the same size.
 
-    def __init__(self, origin: str, seen: int, shown: int) -> None:
+    Every later call of the client raises it again, and so does a new client with the same state file: see
+    vault.client.checkpoints.
+    """
+
+    def __init__(self, origin: str, seen: int, shown: int, kept: str = "") -> None:
         what = "was rewritten" if seen == shown else "shrank"
-        super().__init__(f"log {origin} {what}: {seen} entries were seen before, {shown} are shown now")
+        found = f"log {origin} {what}: {seen} entries were seen before, {shown} were shown after"
+        way_out = (
+            f"both signed checkpoints are in {kept}: compare them with the vault's log (audit verify --witness), keep "
+            "a copy, and delete the file and restart only when you know why"
+            if kept
+            else "restart only when you know why; no state file is set, so nothing is kept of it"
+        )
+        super().__init__(f"{found}; nothing more is sent; {way_out}")
         self.origin = origin
         self.seen = seen
         self.shown = shown

@@ -49,6 +49,15 @@ class State:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._flush)
 
+    def save_now(self, notes: Mapping[str, str]) -> None:
+        """Write the notes before anything else happens.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        self._pending = dict(notes)
+        self.close()
+
     def close(self) -> None:
         """Write what waits."""
         if self._timer is not None:
