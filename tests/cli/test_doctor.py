@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from vault.cli.deployment.create import Wish, create
 from vault.cli.deployment.layout import Address
-from vault.cli.doctor.checks import certificates, disk
+from vault.cli.doctor.checks import certificates, disk, stores
 from vault.cli.frame import root
 from vault.pki.spiffe import TrustDomain
-from vault.storage import engine
+from vault.storage import engine, inspect
 
 
 @pytest.fixture
@@ -64,6 +64,40 @@ def _other_audience(home: Path) -> None:
     (home / "pins.json").write_text(json.dumps(pins))
 
 
+def _garbage(home: Path) -> None:
+    """One page over the head of the file, as a program that mistook it leaves it."""
+    with (home / "data/vault.db").open("r+b") as file:
+        file.write(b"\x5a" * 4096)
+
+
+def _damaged_inside(home: Path) -> None:
+    """A page that is read by no start of the server."""
+    with (home / "keys/keys.db").open("r+b") as file:
+        file.seek(5 * 4096)
+        file.write(b"\x5a" * 4096)
+
+
+def _of_another_vault(home: Path) -> None:
+    create(home.with_name("other"), Wish(TrustDomain("vault.example"), Address("127.0.0.1", 1)))
+    (home.with_name("other") / "keys/keys.db").replace(home / "keys/keys.db")
+
+
+def _other_root_key(home: Path) -> None:
+    create(home.with_name("other"), Wish(TrustDomain("vault.example"), Address("127.0.0.1", 1)))
+    (home.with_name("other") / "root.key").replace(home / "root.key")
+
+
+def _no_passphrase(home: Path) -> None:
+    text = (home / "vault.toml").read_text()
+    (home / "vault.toml").write_text(text.replace("[logging]", 'passphrase_file = "phrase"\n[logging]'))
+
+
+def _open_passphrase(home: Path) -> None:
+    _no_passphrase(home)
+    (home / "phrase").write_text("correct horse battery staple")
+    (home / "phrase").chmod(0o644)
+
+
 def _from_the_future(home: Path) -> None:
     os.utime(home / "data/vault.db", (time.time() + 3600,) * 2)
 
@@ -80,6 +114,17 @@ def _from_the_future(home: Path) -> None:
         ("pins", _other_audience, "payment.card_number is pinned to another audience"),
         ("certificates", lambda home: (home / "server/cert.pem").write_text("x"), "is not a PEM certificate"),
         ("clock", _from_the_future, "the clock is behind"),
+        ("stores", lambda home: (home / "data/vault.db").unlink(), "vault.db: cannot be opened: No such file"),
+        ("stores", lambda home: (home / "keys/keys.db").unlink(), "keys.db: cannot be opened: No such file"),
+        ("stores", lambda home: (home / "data/vault.db").write_bytes(b""), "vault.db: is damaged"),
+        ("stores", _garbage, "vault.db: is damaged"),
+        ("stores", _damaged_inside, "keys.db: is damaged"),
+        ("stores", _of_another_vault, "is of another vault than"),
+        ("root key", lambda home: (home / "root.key").unlink(), "root.key: No such file"),
+        ("root key", lambda home: (home / "root.key").write_text("{}"), "root.key: is not a root key file"),
+        ("root key", _other_root_key, "root.key does not open version 1 of the vault key"),
+        ("root key", _no_passphrase, "phrase: No such file"),
+        ("root key", _open_passphrase, "phrase is open to others"),
     ],
 )
 def test_what_is_wrong_is_found_and_has_a_remedy(
@@ -92,6 +137,33 @@ def test_what_is_wrong_is_found_and_has_a_remedy(
     assert any(said in each["what"] for each in problems), found[check]
     assert all(each["remedy"] for each in problems)
     assert found["sqlite"][0]["state"] == "ok"
+
+
+def test_a_root_key_under_a_passphrase_is_tried_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong one is found before the next start; one that is in another's environment cannot be tried."""
+    phrase = tmp_path / "phrase"
+    phrase.write_text("correct horse battery staple\n")
+    phrase.chmod(0o600)
+    home = tmp_path / "vault"
+    create(home, Wish(TrustDomain("vault.example"), Address("127.0.0.1", 1), phrase))
+    assert findings(home)["root key"][0]["state"] == "ok"
+    phrase.write_text("another horse, another staple\n")
+    assert "does not open" in findings(home, code=1)["root key"][0]["what"]
+    settings = (home / "vault.toml").read_text()
+    (home / "vault.toml").write_text(settings.replace(f'passphrase_file = "{phrase}"', 'passphrase_env = "PHRASE"'))
+    assert findings(home)["root key"][0]["state"] == "not checked"
+    monkeypatch.setenv("PHRASE", "correct horse battery staple")
+    assert findings(home)["root key"][0]["state"] == "ok"
+
+
+def test_a_store_that_is_too_large_to_read_in_a_moment_is_not_called_whole(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not looked at is not vouched for."""
+    monkeypatch.setattr(stores, "_SECONDS", 0.0)
+    monkeypatch.setattr(inspect, "_STEPS", 1)
+    (found,) = findings(home)["stores"]
+    assert "what could be read in 0 s" in found["what"]
 
 
 @pytest.mark.parametrize(("days", "state"), [(90, "ok"), (21, "warning"), (0, "warning"), (-1, "problem")])

@@ -19,6 +19,15 @@ REFUSED = 1
 CONFIGURATION = 2
 INTERRUPTED = 130
 """What a shell reports for a program that SIGINT ended: 128 + 2."""
+PUT_BACK = (
+    "put back data and key store, the server stopped, from backups of one time (no command does it yet); then erase "
+    "again who was erased since"
+)
+"""Two stores of two times are refused, and a backup from before an erasure brings the customer back."""
+PUT_BACK_ROOT_KEY = (
+    "put back the root key file of this vault, and its passphrase, from where they are kept apart; nothing else opens "
+    "what the vault holds keys of"
+)
 
 _REASONS: dict["status.Reason.ValueType", str] = {
     status.REASON_METHOD_NOT_ALLOWED: "call as a role that may: --as ROLE; who may is in: customer-vault policy check",
@@ -45,7 +54,10 @@ _KINDS: tuple[tuple[type[errors.VaultError], str], ...] = (
     (errors.ResourceExhausted, "make room (disk), or wait, and run the command again"),
     (errors.Unavailable, "start the server (customer-vault serve DIR), and run the command again"),
     (errors.ConfigError, "correct it, and run the command again"),
-    (errors.DataLoss, "stored bytes were altered or lost: see customer-vault doctor DIR, and put back from a backup"),
+    (
+        errors.DataLoss,
+        f"stored bytes were altered or lost: see customer-vault doctor DIR; if a store is damaged, {PUT_BACK}",
+    ),
     (errors.OpenError, "check that pins and keys are those of this vault: customer-vault doctor DIR"),
 )
 

@@ -7,7 +7,12 @@ import click
 
 from vault.cli import options, output
 from vault.cli.deployment.layout import Layout
+from vault.cli.doctor.checks import stores
+from vault.cli.doctor.examine import Examined, State
+from vault.cli.failures import PUT_BACK_ROOT_KEY
+from vault.errors import ConfigError, Unavailable, VaultError
 from vault.server import app
+from vault.service.settings import Settings
 from vault.service.vault import Vault
 
 
@@ -31,7 +36,28 @@ def command(directory: Path, config: Path | None) -> None:
       customer-vault serve --config /etc/customer-vault/vault.toml
     """
     file = config or Layout(directory).config
-    sys.exit(app.run(file, Vault.open, ready=_ready))
+    try:
+        sys.exit(app.run(file, Vault.open, ready=_ready))
+    except VaultError as error:
+        if step := _next_step(error, file):
+            error.add_note(step)
+        raise
+
+
+def _next_step(error: VaultError, config: Path) -> str:
+    """What to do about a start that failed, where the usual advice is of no use here; empty elsewhere."""
+    if isinstance(error, Unavailable):
+        return "see the lines above; when the cause is gone, start it again"
+    if not isinstance(error, ConfigError) or error.file == str(config):
+        return ""
+    settings = Settings.load(config)
+    if error.file == str(settings.root_key.path) and not settings.root_key.path.exists():
+        return PUT_BACK_ROOT_KEY
+    if error.file in map(str, (settings.storage.data, settings.storage.keys)):
+        # "In use" and "open to others" say what to do themselves; of a damaged or an older file there is a finding.
+        found = stores.check(Examined(Layout(config.parent), settings))
+        return next((finding.remedy for finding in found if finding.state is State.PROBLEM), "")
+    return ""
 
 
 def _ready(address: str) -> None:
