@@ -10,7 +10,7 @@ from vault.storage.engine import sqlite3
 DATA, KEYS = "data/vault.db", "keys/keys.db"
 HOLDINGS = {
     DATA: ("records", "requests", "tombstones"),
-    KEYS: ("record_keys", "slots", "lookups", "system_rows", "vault_keys", "tombstones"),
+    KEYS: ("key_places", "slots", "lookups", "system_rows", "vault_keys", "tombstones"),
 }
 """What a refused call must leave as it is; logs grow by design."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.abuse import disk
 
-RECORDS, KEYS, SLOTS, LOOKUPS, SYSTEM = "records", "record_keys", "slots", "lookups", "system_rows"
+RECORDS, KEYS, SLOTS, LOOKUPS, SYSTEM = "records", "key_places", "slots", "lookups", "system_rows"
 COLUMNS: dict[str, tuple[str, ...]] = {
     RECORDS: ("owner", "record_name", "key_id", "version", "written_at", "expires_at", "stored"),
     KEYS: ("owner", "record_name", "key_id", "n", "created_at", "retired_at", "slot"),

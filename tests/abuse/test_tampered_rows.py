@@ -114,7 +114,7 @@ async def test_a_customer_whose_record_was_tampered_with_can_still_be_erased(vau
     await vault.create()
     tamper(vault, disk.DATA, change)
     await vault.call("officer", "CustomerService.EraseCustomer", customers.EraseCustomerRequest(customer_id="42"))
-    assert not [row for row in disk.rows(vault.home / disk.KEYS, "record_keys") if row[0] == "customers/42"]
+    assert not [row for row in disk.rows(vault.home / disk.KEYS, "key_places") if row[0] == "customers/42"]
     assert not [row for row in disk.rows(vault.home / disk.DATA, "records") if row[0] == "customers/42"]
 
 

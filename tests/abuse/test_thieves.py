@@ -185,7 +185,7 @@ def test_an_old_data_backup_of_the_erased_opens_for_nobody(stolen: Heist, figure
 
 def test_the_erased_leave_no_key_in_any_file_of_the_key_store(stolen: Heist) -> None:
     """Wrapped keys of the erased, known from the older copy, stand nowhere in the files of today."""
-    keys = select(stolen.before / "keys/keys.db", "SELECT owner, wrapped FROM record_keys JOIN slots USING (slot)")
+    keys = select(stolen.before / "keys/keys.db", "SELECT owner, wrapped FROM key_places JOIN slots USING (slot)")
     erased = {f"customers/{person.customer_id}" for person in stolen.everybody[:ERASED]}
     gone = [wrapped for owner, wrapped in keys if owner in erased]
     raw = b"".join(path.read_bytes() for path in sorted((stolen.untouched[1] / "keys").iterdir()))

@@ -78,7 +78,7 @@ class Thief:
 
     def bodies(self) -> Iterator[tuple[str, StoredRecord]]:
         """Records whose lock opens: with a live key, or with a retired one, which a thief need not respect."""
-        sql = "SELECT key_id, n, wrapped, retired_at FROM record_keys JOIN slots USING (slot)"
+        sql = "SELECT key_id, n, wrapped, retired_at FROM key_places JOIN slots USING (slot)"
         wrapped = {row[0]: row[1:] for row in select(self.keys, sql)} if self.keys else {}
         rows = "SELECT record_name, key_id, version, written_at, expires_at, stored FROM records"
         for name, key_id, version, written_at, expires_at, stored in select(self.data, rows):

@@ -75,7 +75,7 @@ async def test_a_start_finishes_an_erasure_that_had_taken_only_the_keys(sqlite: 
     row, other = await store_one(store, name(1)), await store_one(store, name(2))
     await store.close()
     _run(sqlite.keys, "INSERT INTO tombstones VALUES ('customers/1', 5)")
-    _run(sqlite.keys, "DELETE FROM record_keys WHERE owner = 'customers/1'")
+    _run(sqlite.keys, "DELETE FROM key_places WHERE owner = 'customers/1'")
     store = await sqlite.open()
     assert await store.finished_erasures() == (owner(1),)
     assert list(await store.fetch([name(1), name(2)])) == [name(2)]

@@ -18,12 +18,12 @@ from vault.storage.sqlite import rows, slots
 from vault.storage.sqlite.plan import Changes, Retirement
 
 _REWRAP = """WITH new (owner, record_name, key_id, n, wrapped, retired_at) AS ({values})
-    UPDATE slots SET wrapped = new.wrapped FROM new JOIN record_keys USING (owner, record_name, key_id)
-    WHERE slots.slot = record_keys.slot AND record_keys.retired_at = 0"""
+    UPDATE slots SET wrapped = new.wrapped FROM new JOIN key_places USING (owner, record_name, key_id)
+    WHERE slots.slot = key_places.slot AND key_places.retired_at = 0"""
 _RETIRE = """WITH new (owner, record_name, key_id, n, wrapped, retired_at) AS ({values})
-    UPDATE record_keys SET n = new.n, retired_at = new.retired_at FROM new
-    WHERE record_keys.owner = new.owner AND record_keys.record_name = new.record_name
-      AND record_keys.key_id = new.key_id AND record_keys.retired_at = 0"""
+    UPDATE key_places SET n = new.n, retired_at = new.retired_at FROM new
+    WHERE key_places.owner = new.owner AND key_places.record_name = new.record_name
+      AND key_places.key_id = new.key_id AND key_places.retired_at = 0"""
 
 
 @dataclass(frozen=True, slots=True)

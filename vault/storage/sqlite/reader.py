@@ -18,12 +18,12 @@ from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
 
 _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
-_KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM record_keys JOIN slots USING (slot)"
+_KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM key_places JOIN slots USING (slot)"
 _FETCH = f"{_ROW} WHERE (owner, record_name) IN ({{values}})"
 _FETCH_KEYS = f"{_KEY} WHERE (owner, record_name, key_id) IN ({{values}}) AND retired_at = 0"
 _ROW_TYPES = (str, str, bytes, int, int, int, bytes)
 _KEY_TYPES = (str, str, bytes, int, int, bytes)
-_FIND = """SELECT DISTINCT record_name FROM lookups JOIN record_keys USING (owner, record_name, key_id)
+_FIND = """SELECT DISTINCT record_name FROM lookups JOIN key_places USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
 _END = "\U0010ffff"

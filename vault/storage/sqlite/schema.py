@@ -4,8 +4,9 @@ Every growing table is keyed first by owner, the log by log_id. `records` is an 
 are large, and a WITHOUT ROWID table would hold whole rows in its inner pages (measured: a third slower to read, and
 deeper). The key store's rows are small, so there the key is the table.
 
-`record_keys` has record_name in its key, before key_id: a deletion destroys the live and the retired keys of a record,
+`key_places` has record_name in its key, before key_id: a deletion destroys the live and the retired keys of a record,
 and finds them by prefix even where one owner has very many records. The wrapped keys themselves lie in `slots`.
+The view `record_keys` shows both as one table to who reads the file from outside; the driver does not use it.
 
 A migration, once released, is never changed: a new one is added below it.
 """
@@ -63,7 +64,7 @@ _KEYS_1 = (
         vault_id BLOB NOT NULL,
         sequence INTEGER NOT NULL  -- how many commits this store has seen
     ) STRICT""",
-    """CREATE TABLE record_keys (
+    """CREATE TABLE key_places (
         owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, n INTEGER NOT NULL,
         created_at INTEGER NOT NULL, retired_at INTEGER NOT NULL DEFAULT 0, slot INTEGER NOT NULL,
         PRIMARY KEY (owner, record_name, key_id)
@@ -72,6 +73,8 @@ _KEYS_1 = (
         slot INTEGER PRIMARY KEY, wrapped BLOB NOT NULL
     ) STRICT""",
     "CREATE TABLE free_slots (slot INTEGER PRIMARY KEY) STRICT",
+    """CREATE VIEW record_keys (owner, record_name, key_id, n, created_at, retired_at, wrapped) AS
+        SELECT owner, record_name, key_id, n, created_at, retired_at, wrapped FROM key_places JOIN slots USING (slot)""",
     """CREATE TABLE lookups (
         owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, field TEXT NOT NULL, n INTEGER NOT NULL,
         token BLOB NOT NULL,

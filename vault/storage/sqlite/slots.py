@@ -19,10 +19,10 @@ from vault.storage.engine import sqlite3
 from vault.storage.port import WrappedKey
 from vault.storage.sqlite import rows
 
-_KEYS = "INSERT INTO record_keys (owner, record_name, key_id, n, created_at, slot) {values}"
+_KEYS = "INSERT INTO key_places (owner, record_name, key_id, n, created_at, slot) {values}"
 _FILL = "INSERT INTO slots (slot, wrapped) {values} ON CONFLICT (slot) DO UPDATE SET wrapped = excluded.wrapped"
 _TAKE = "DELETE FROM free_slots WHERE slot IN (SELECT slot FROM free_slots ORDER BY slot LIMIT ?) RETURNING slot"
-_FIND = "SELECT owner, record_name, key_id, slot FROM record_keys WHERE "
+_FIND = "SELECT owner, record_name, key_id, slot FROM key_places WHERE "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,5 @@ def destroy(keys: sqlite3.Connection, doomed: Sequence[Place]) -> None:
     rows.execute(keys, "UPDATE slots SET wrapped = zeroblob(length(wrapped)) WHERE slot IN ({values})", slots)
     rows.execute(keys, "INSERT INTO free_slots (slot) {values}", slots)
     ids = [(place.owner, place.record_name, place.key_id) for place in doomed]
-    rows.execute(keys, "DELETE FROM record_keys WHERE (owner, record_name, key_id) IN ({values})", ids)
+    rows.execute(keys, "DELETE FROM key_places WHERE (owner, record_name, key_id) IN ({values})", ids)
     rows.execute(keys, "DELETE FROM lookups WHERE (owner, record_name, key_id) IN ({values})", ids)
