@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.abuse.billing import Billing
 from tests.abuse.conftest import Figures
 from tests.abuse.mutations import ACTIONS, SYSTEM_ACTIONS, Writer
@@ -22,6 +24,7 @@ from vault.errors import VaultError
 
 MUTATIONS = int(os.environ.get("VAULT_MUTATIONS", "2000"))
 REOPENED = max(100, MUTATIONS // 20)
+pytestmark = pytest.mark.timeout(120 + MUTATIONS // 10)
 SEED = int(os.environ.get("VAULT_SEED", "17"))
 
 
