@@ -2,19 +2,22 @@
 
 It keeps what callers sealed as it came, seals contacts for its purposes itself, and signs a checkpoint for every
 answer. `before` and `after` are where a test breaks something: a function of the request, and one of request and
-answer, by method name.
+answer, by method name. `cut` ends calls with a code and nothing else, as a connection that breaks does.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import grpc
 from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
-from vault.client import channel as channels
+from vault import v1
 from vault.crypto import epoch, fields
 from vault.crypto.envelope import Step
 from vault.crypto.hpke import PurposeKeyPair, Recipient, new_seed
@@ -52,6 +55,15 @@ Before = Callable[[Any], Any]
 After = Callable[[Any, Any], None]
 
 
+def api_methods() -> Iterator[MethodDescriptor]:
+    """Every method of the API, found by folder so that a new service cannot be left out."""
+    for module in iter_modules(v1.__path__):
+        if module.name.endswith("_service_pb2"):
+            file = import_module(f"{v1.__name__}.{module.name}").DESCRIPTOR
+            for service in file.services_by_name.values():
+                yield from service.methods
+
+
 class FakeVault:
     """The server's side, as far as an SDK can see it."""
 
@@ -69,6 +81,8 @@ class FakeVault:
         self.remaining: list[float | None] = []
         self.before: dict[str, Before] = {}
         self.after: dict[str, After] = {}
+        self.cut: dict[str, list[grpc.StatusCode]] = defaultdict(list)
+        self.under_way, self.most_under_way = 0, 0
         self.note: Callable[[int], bytes] = self.checkpoint
         self.target = ""
         self._server: grpc.aio.Server | None = None
@@ -80,7 +94,7 @@ class FakeVault:
         """Listen on a free port, or on the one of before."""
         self._server = grpc.aio.server()
         services: dict[str, dict[str, Any]] = defaultdict(dict)
-        for method in channels.methods():
+        for method in api_methods():
             if serve := getattr(self, method.name, None):
                 decode = message_factory.GetMessageClass(method.input_type).FromString
                 path = self._path(method.name, serve)
@@ -103,8 +117,12 @@ class FakeVault:
             self.calls[name] += 1
             self.requests[name].append(request)
             self.remaining.append(context.time_remaining())
+            if self.cut[name]:
+                await context.abort(self.cut[name].pop(0), "cut")
             self.size += 1
             context.set_trailing_metadata((("vault-checkpoint-bin", self.note(self.size)),))
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
             try:
                 if before := self.before.get(name):
                     waiting = before(request)
@@ -116,6 +134,8 @@ class FakeVault:
                 details = ((server_status.DETAILS_KEY, rich.SerializeToString()),)
                 context.set_trailing_metadata((*details, ("vault-checkpoint-bin", self.note(self.size))))
                 await context.abort(server_status.code(error), rich.message)
+            finally:
+                self.under_way -= 1
             if after := self.after.get(name):
                 after(request, answer)
             return answer

@@ -1,49 +1,16 @@
-"""What every call has: a deadline, a request_id, retries where they are harmless."""
+"""What every call has: a deadline, a request_id, a turn; and what a closed client says."""
 
 import asyncio
-import json
 from collections.abc import Callable
 
 import pytest
 
 from tests.client.conftest import CARD
 from tests.client.fake_vault import FakeVault
-from vault.client import BillingClient, StorefrontClient, channel
-from vault.client.care import ProvisioningClient
-from vault.errors import DeadlineExceeded, NotFound, OutcomeUnknown, Unavailable
+from vault.client import BillingClient, Contact, StorefrontClient, connection
+from vault.client.care import CareClient, ProvisioningClient
+from vault.errors import OutcomeUnknown, Unavailable
 from vault.v1 import payment_service_pb2
-
-
-def test_only_harmless_methods_are_repeated() -> None:
-    """Reads, and writes with a request_id: read from the API."""
-    config = json.loads(channel.service_config())
-    [policy] = config["methodConfig"]
-    assert policy["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
-    repeated = {name["method"] for name in policy["name"]}
-    every = {method.name for method in channel.methods()}
-    assert every - repeated == {"PublishEpoch", "RegisterPurposeKey", "ResealEpochs"}
-
-
-def failing(times: int) -> Callable[[object], None]:
-    """Unavailable so many times."""
-    left = [times]
-
-    def fail(_request: object) -> None:
-        if left[0]:
-            left[0] -= 1
-            raise Unavailable("not now")
-
-    return fail
-
-
-async def test_a_repeated_write_is_the_same_bytes(vault: FakeVault, storefront: StorefrontClient) -> None:
-    """The same envelopes, the same salts, the same request_id: one effect."""
-    vault.before["AddCard"] = failing(2)
-    await storefront.add_card("42", CARD)
-    sent = {request.SerializeToString() for request in vault.requests["AddCard"]}
-    assert vault.calls["AddCard"] == 3
-    assert len(sent) == 1
-    assert vault.requests["AddCard"][0].request_id
 
 
 async def test_two_writes_never_share_a_salt_or_a_request_id(vault: FakeVault, storefront: StorefrontClient) -> None:
@@ -53,32 +20,6 @@ async def test_two_writes_never_share_a_salt_or_a_request_id(vault: FakeVault, s
     one, other = vault.requests["AddCard"]
     assert one.request_id != other.request_id
     assert one.card.sealed[0].salt != other.card.sealed[0].salt
-
-
-async def test_repeating_ends(vault: FakeVault, billing: BillingClient) -> None:
-    """After four attempts the caller is told."""
-    vault.before["GetCard"] = failing(99)
-    with pytest.raises(Unavailable):
-        await billing.get_card("customers/42/cards/7f3a")
-    assert vault.calls["GetCard"] == 4
-
-
-async def test_publishing_is_not_repeated(vault: FakeVault, storefront: StorefrontClient) -> None:
-    """An epoch whose publication failed is given up, and the next attempt makes another."""
-    vault.before["PublishEpoch"] = failing(1)
-    with pytest.raises(Unavailable):
-        await storefront.add_card("42", CARD)
-    assert vault.calls["PublishEpoch"] == 1
-    await storefront.add_card("42", CARD)
-    one, other = vault.requests["PublishEpoch"]
-    assert one.epoch_id != other.epoch_id
-
-
-async def test_other_errors_are_not_repeated(vault: FakeVault, billing: BillingClient) -> None:
-    """NotFound is an answer."""
-    with pytest.raises(NotFound):
-        await billing.get_card("customers/42/cards/7f3a")
-    assert vault.calls["GetCard"] == 1
 
 
 async def test_every_call_has_a_deadline(
@@ -94,18 +35,81 @@ async def test_every_call_has_a_deadline(
 
 
 async def test_a_silent_vault_is_given_up(vault: FakeVault, connect: Callable[..., ProvisioningClient]) -> None:
-    """The deadline ends the call on this side too."""
-    vault.before["GetCard"] = lambda _: asyncio.sleep(60)
-    connection = connect(ProvisioningClient)._connection
-    with pytest.raises(DeadlineExceeded):
-        await connection.call(connection.payments.GetCard, payment_service_pb2.GetCardRequest(), deadline=0.2)
-
-
-async def test_a_vault_that_is_away(vault: FakeVault, storefront: StorefrontClient, billing: BillingClient) -> None:
-    """Of a read the caller learns that it failed, of a write that nobody knows."""
-    await storefront.add_card("42", CARD)
-    await vault.stop()
-    with pytest.raises(Unavailable):
-        await billing.get_card("customers/42/cards/7f3a")
+    """The deadline ends the call on this side too, once and not for each attempt."""
+    vault.before["GetCard"] = vault.before["AddCard"] = lambda _: asyncio.sleep(60)
+    calls = connect(ProvisioningClient)._connection
+    with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
+        await calls.call(calls.payments.GetCard, payment_service_pb2.GetCardRequest(), deadline=0.2)
     with pytest.raises(OutcomeUnknown):
-        await storefront.add_card("42", CARD)
+        await calls.call(calls.payments.AddCard, payment_service_pb2.AddCardRequest(), deadline=0.2)
+    assert vault.calls["GetCard"] == vault.calls["AddCard"] == 1
+
+
+async def test_a_thousand_calls_at_once_take_turns(vault: FakeVault, connect: Callable[..., CareClient]) -> None:
+    """A server refuses more than it takes from one connection; the client waits instead of failing itself."""
+    care = connect(CareClient)
+    await care.put_contact("42", Contact(name="Ada"))
+    vault.before["GetContact"] = lambda _: asyncio.sleep(0.002)
+    found = await asyncio.gather(*(care.get_contact("42") for _ in range(1500)))
+    assert {contact.name for contact in found} == {"Ada"}
+    assert 10 < vault.most_under_way <= connection.MAX_CALLS
+
+
+async def test_waiting_for_a_turn_ends_with_the_deadline(
+    vault: FakeVault, connect: Callable[..., ProvisioningClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says that nothing was sent, for a write too."""
+    monkeypatch.setattr(connection, "MAX_CALLS", 1)
+    vault.before["AddCard"] = lambda _: asyncio.sleep(60)
+    calls = connect(ProvisioningClient)._connection
+    one, other = (
+        asyncio.create_task(calls.call(calls.payments.AddCard, payment_service_pb2.AddCardRequest(), deadline=seconds))
+        for seconds in (0.4, 0.2)
+    )
+    with pytest.raises(Unavailable, match=r"nothing was sent: .* other calls"):
+        await other
+    with pytest.raises(OutcomeUnknown):
+        await one
+    assert vault.calls["AddCard"] == 1
+
+
+async def test_a_cancelled_call_gives_its_turn_back(
+    vault: FakeVault, connect: Callable[..., CareClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was under way or waiting."""
+    monkeypatch.setattr(connection, "MAX_CALLS", 1)
+    vault.before["GetCustomer"] = lambda _: asyncio.sleep(60)
+    care = connect(CareClient)
+    under_way, waiting = (asyncio.create_task(care.get_customer("42")) for _ in range(2))
+    await asyncio.sleep(0.1)
+    for task in (waiting, under_way):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    del vault.before["GetCustomer"]
+    assert (await care.get_customer("42")).customer.customer_id == "42"
+
+
+async def test_a_closed_client_says_so(connect: Callable[..., StorefrontClient]) -> None:
+    """In our words and not in those of gRPC; nothing was sent."""
+    storefront = connect(StorefrontClient)
+    await storefront.close()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="nothing was sent: this client is closed"):
+            await storefront.get_policy()
+        with pytest.raises(Unavailable, match="this client is closed"):
+            await storefront.add_card("42", CARD)
+
+
+async def test_closing_ends_the_calls_under_way(vault: FakeVault, connect: Callable[..., CareClient]) -> None:
+    """Their callers are told, and not cancelled: nobody asked for that."""
+    vault.before["GetCustomer"] = vault.before["DeleteContact"] = lambda _: asyncio.sleep(60)
+    care = connect(CareClient)
+    read = asyncio.create_task(care.get_customer("42"))
+    write = asyncio.create_task(care.delete_contact("42"))
+    await asyncio.sleep(0.1)
+    await care.close()
+    with pytest.raises(Unavailable, match="closed before the answer"):
+        await read
+    with pytest.raises(OutcomeUnknown, match="closed before the answer"):
+        await write

@@ -13,7 +13,7 @@ from vault.client.pins import PurposePin
 from vault.client.settings import Settings
 from vault.crypto.hpke import PurposeKeyPair, new_seed
 from vault.domain.secret import Secret
-from vault.errors import DataLoss, Unavailable
+from vault.errors import DataLoss, ResourceExhausted
 
 Connect = Callable[..., BillingClient]
 
@@ -75,10 +75,10 @@ async def test_resealing_goes_on_where_it_stopped(
 
     def break_off(_request: object) -> None:
         if vault.calls["ResealEpochs"] == 2:
-            raise Unavailable("not now")
+            raise ResourceExhausted("the disk is full")
 
     vault.before["ResealEpochs"] = break_off
-    with pytest.raises(Unavailable):
+    with pytest.raises(ResourceExhausted):
         await custodian.reseal_epochs(seed)
     assert await custodian.reseal_epochs(seed) == Resealed(added=3, unopened=0)
 

@@ -8,7 +8,8 @@ believes only its pins, and watches the log's checkpoints. Errors are those of `
 a caller can find out. The modules, from the file to the call:
 
     settings, pins, files     a caller's folder, read strictly
-    channel, connection       mutual TLS, retries, deadlines; one call with its checkpoint
+    channel, connection       mutual TLS; one call with its deadline and its checkpoint
+    repeating, unanswered     what is sent again, and what is known if no answer came
     checkpoints, witness_state      whether a log shrank or was rewritten
     status                    from gRPC's errors to ours
     epoch_keys, opening       from envelopes to plaintexts

@@ -1,8 +1,13 @@
-"""One call: a deadline, a request_id, and the checkpoint that must come with the answer.
+"""One call: a deadline, a request_id, the checkpoint that must come with the answer, and what to do if none comes.
 
-Everything that the clients send goes through `call`, so that no method can forget one of the three.
+Everything that the clients send goes through `call`, so that no method can forget one of them.
+
+At most `MAX_CALLS` calls are under way on a connection, far below what a server takes from one; the rest wait here,
+in their order. Waiting counts towards the deadline: a call ends within it, whatever it waited for, and a service whose
+vault is away collects no queue without end. Who has thousands of records to read has the batch methods.
 """
 
+import asyncio
 import uuid
 from collections.abc import Iterable
 from typing import TypeVar, cast
@@ -12,7 +17,10 @@ from google.protobuf.message import Message
 
 from vault.client.checkpoints import Witness
 from vault.client.pins import Pins
+from vault.client.repeating import PAUSES, has_request_id, is_read, may_repeat, paused
 from vault.client.status import from_rpc
+from vault.client.unanswered import Failure
+from vault.errors import OutcomeUnknown, Unavailable
 from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -24,6 +32,11 @@ DEADLINE = 10.0
 """Seconds for a call about one thing."""
 BATCH_DEADLINE = 30.0
 """Seconds for a call about many."""
+
+MAX_CALLS = 48
+"""Calls at a time: enough to fill a group commit of the vault's, and a twentieth of what a server takes."""
+_NO_TURN = f"nothing was sent: {MAX_CALLS} other calls of this client took all of the time; use the batch methods"
+_CLOSED = "nothing was sent: this client is closed"
 
 CHECKPOINT_KEY = "vault-checkpoint-bin"
 
@@ -38,6 +51,8 @@ class Connection:
         self.pins = pins
         self.witness = witness
         self._channel = channel
+        self._closed = False
+        self._turns = asyncio.Semaphore(MAX_CALLS)
         self.customers = CustomerServiceStub(channel)
         self.contacts = ContactServiceStub(channel)
         self.payments = PaymentServiceStub(channel)
@@ -54,29 +69,72 @@ class Connection:
     ) -> Response:
         """Make a call and check the checkpoint that its answer carries.
 
-        A write that has no request_id gets a random one: gRPC may resend the request, and it must have one effect.
+        A write that has no request_id gets a random one, so that it has one effect if it must be sent again.
 
         Raises:
             VaultError: as the vault answered.
+            Unavailable: no answer came, and nothing was done; or the client is closed.
+            OutcomeUnknown: no answer came to a write.
             Untrusted: the checkpoint is missing, or shows that the log was rolled back or rewritten.
         """
-        write = "request_id" in request.DESCRIPTOR.fields_by_name
-        if write and not getattr(request, "request_id"):  # noqa: B009 - not every request has it
+        if has_request_id(request) and not getattr(request, "request_id"):  # noqa: B009 - not every request has it
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010
+        ends = asyncio.get_running_loop().time() + deadline
+        pauses, sent = iter(PAUSES), False
+        while isinstance(answer := await self._attempt(method, request, ends), Failure):
+            sent = sent or answer.sent
+            again = answer.passing and (may_repeat(request) or not sent)
+            if not (again and await paused(next(pauses, None), ends)):
+                if sent and not is_read(request) and isinstance(answer.error, Unavailable):
+                    raise OutcomeUnknown(f"an earlier attempt may have been done: {answer.error}")
+                raise answer.error
+        return answer
+
+    async def _attempt(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, ends: float
+    ) -> Response | Failure:
+        """Send the request once, when it is its turn."""
+        if self._turns.locked():
+            try:
+                async with asyncio.timeout_at(ends):
+                    await self._turns.acquire()
+            except TimeoutError:
+                return Failure(Unavailable(_NO_TURN), sent=False, passing=False)
+        else:
+            await self._turns.acquire()
+        try:
+            return await self._sent(method, request, ends)
+        finally:
+            self._turns.release()
+
+    async def _sent(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, ends: float
+    ) -> Response | Failure:
+        write = not is_read(request)
         floor = self.witness.floor()
-        call = method(request, timeout=deadline)
+        try:
+            call = method(request, timeout=ends - asyncio.get_running_loop().time())
+        except grpc.aio.UsageError:
+            return Failure(Unavailable(_CLOSED), sent=False, passing=False)
         try:
             response = await call
         except grpc.aio.AioRpcError as error:
             # A refusal is logged too, so it shows a checkpoint; what never reached the vault shows none.
             if note := _checkpoint(error.trailing_metadata()):
                 self.witness.accept(note, floor)
-            raise from_rpc(error, write=write) from None
+            return from_rpc(error, write=write)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._closed or (task and task.cancelling()):
+                raise
+            kind = OutcomeUnknown if write else Unavailable
+            return Failure(kind("this client was closed before the answer came"), sent=True, passing=False)
         self.witness.accept(_checkpoint(await call.trailing_metadata()), floor)
         return response
 
     async def close(self) -> None:
-        """Close the channel and write down what the witness saw."""
+        """Close the channel and write down what the witness saw; later calls raise `Unavailable`."""
+        self._closed = True
         await self._channel.close()
         self.witness.close()
 

@@ -4,7 +4,7 @@ For every audience there is one epoch of this caller's own. Its secret is made h
 public key, and published *before* the first envelope, because an envelope of an unpublished epoch can be opened by
 nobody. What the vault says about audiences and keys is compared with the pins (pins.py) before anything is sealed.
 
-An envelope is sealed anew, under a fresh salt, whenever `seal` is called; what gRPC resends after a broken connection
+An envelope is sealed anew, under a fresh salt, whenever `seal` is called; what is sent again after a broken connection
 are the bytes of the first attempt. Steps pass by a timer, not at the next seal, so that a thief who breaks in at night
 finds no key of the evening: see vault.crypto.sealer. An epoch ends after 24 hours, with its last step, or when a
 member's key changes, which is looked for every few minutes and when the vault refuses an epoch.
@@ -22,6 +22,7 @@ from vault.crypto.envelope import Step
 from vault.crypto.hpke import Fingerprint, Recipient
 from vault.crypto.sealer import EPOCH_SECONDS, STEP_SECONDS, EpochSealer
 from vault.domain.audience import members
+from vault.errors import OutcomeUnknown, Unavailable
 from vault.v1 import key_service_pb2 as api
 from vault.v1.records_pb2 import Card, Contact
 
@@ -143,6 +144,10 @@ class Sealing:
             request.stanzas.add(purpose=purpose, fingerprint=recipient.fingerprint, sealed=sealed)
         try:
             await self._connection.call(self._connection.keys.PublishEpoch, request)
+        except OutcomeUnknown as error:
+            sealer.close()
+            # Published or not, this epoch is given up: nothing was sealed under it, so nothing was written.
+            raise Unavailable(f"nothing was sealed or written: {error}") from None
         except BaseException:
             sealer.close()
             raise

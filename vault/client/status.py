@@ -1,9 +1,8 @@
 """From a gRPC status, or the status of one item of a batch, to the errors of vault.errors: the one table.
 
 The server's texts are fixed sentences without values, so they are passed on; still they come from the other side and
-are cut and freed of control characters before they reach somebody's log. An answer with no ErrorInfo is not the
-vault's: the connection or gRPC itself made it. Then nobody said whether a write was done, so it becomes
-`OutcomeUnknown`, not `Unavailable`.
+are cut and freed of control characters before they reach somebody's log. A status with no ErrorInfo is not the
+vault's: the connection or gRPC itself made it, and `vault.client.unanswered` says what is known then.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +14,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from vault import errors
+from vault.client import unanswered
+from vault.client.unanswered import Failure
 from vault.errors import VaultError
 from vault.v1 import status_pb2 as status
 
@@ -87,7 +88,7 @@ _TABLE: Mapping[int, Callable[[_Answer], VaultError]] = {
         grpc.StatusCode.DATA_LOSS: _plain(errors.DataLoss),
     }.items()
 }
-# INTERNAL, UNKNOWN, UNIMPLEMENTED and the like are mistakes of somebody's: no caller can act on the kind.
+# INTERNAL, UNIMPLEMENTED and the like are mistakes of somebody's: no caller can act on the kind.
 _MISTAKE = _plain(VaultError)
 
 
@@ -103,19 +104,22 @@ def from_item(item: status.ItemStatus, path: str = "") -> VaultError:
     return _TABLE.get(item.code, _MISTAKE)(_Answer(_clean(message), item.reason, _clean(blamed)))
 
 
-def from_rpc(error: grpc.aio.AioRpcError, *, write: bool) -> VaultError:
-    """The error of a whole call.
+def from_rpc(error: grpc.aio.AioRpcError, *, write: bool) -> Failure:
+    """What a whole call failed of.
 
     Args:
         error: as grpc.aio raised it.
         write: whether the call could have changed something.
     """
-    answer = _details(error)
+    code, answer = error.code(), _details(error)
     if answer is None:
-        answer = _Answer(_clean(error.details() or "") or "the vault did not answer")
-        if write and error.code() is grpc.StatusCode.UNAVAILABLE:
-            return errors.OutcomeUnknown(f"the connection broke; the write may have been done: {answer.message}")
-    return _TABLE.get(error.code().value[0], _MISTAKE)(answer)
+        text = _clean(error.details() or "")
+        if failure := unanswered.failure_of(code, text, write=write):
+            return failure
+        answer = _Answer(text or "the vault did not answer")
+    found = _TABLE.get(code.value[0], _MISTAKE)(answer)
+    unknown = isinstance(found, errors.OutcomeUnknown)
+    return Failure(found, sent=unknown, passing=unknown or isinstance(found, errors.Unavailable))
 
 
 def _details(error: grpc.aio.AioRpcError) -> _Answer | None:

@@ -1,0 +1,51 @@
+"""Which requests are sent again, and when.
+
+A call that met a broken connection, or a vault that said "not now", is sent again: the same bytes, under the same
+request_id, after a pause, until the pauses or the deadline are used up. A restart of the vault is over before that. A
+request that may have arrived is sent again only if a second arrival is harmless: a read, or a write whose request has a
+`request_id`. A sealed card is not sealed again for it, so it arrives under the same salt.
+
+gRPC's own retries are not used: they know neither CANCELLED nor what has a `request_id`, and after ten failures they
+stop for all callers of a channel, which are fewer than a service has calls under way when its vault restarts.
+"""
+
+import asyncio
+import secrets
+
+from google.protobuf.message import Message
+
+PAUSES = (0.1, 0.3, 0.9, 1.8)
+"""Seconds before a request is sent again, give or take a fifth."""
+
+_READS = ("Get", "BatchGet", "List", "Find", "Explain")
+
+
+def is_read(request: type[Message] | Message) -> bool:
+    """Whether a request, which is named after its method, changes nothing."""
+    return request.DESCRIPTOR.name.startswith(_READS)
+
+
+def has_request_id(request: type[Message] | Message) -> bool:
+    """Whether the vault can tell that it has seen a request before."""
+    return "request_id" in request.DESCRIPTOR.fields_by_name
+
+
+def may_repeat(request: type[Message] | Message) -> bool:
+    """Whether a second arrival of the same request is harmless."""
+    return is_read(request) or has_request_id(request)
+
+
+async def paused(seconds: float | None, ends: float) -> bool:
+    """Wait before another attempt; or say that there is no time for it.
+
+    Args:
+        seconds: None if there were pauses enough.
+        ends: when the call must be over, by the loop's clock.
+    """
+    if seconds is None:
+        return False
+    seconds *= 0.8 + secrets.randbelow(400) / 1000  # not all callers at once
+    if asyncio.get_running_loop().time() + seconds >= ends:
+        return False
+    await asyncio.sleep(seconds)
+    return True
