@@ -37,9 +37,17 @@ def test_standard_input_gives_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """It must be taken as known."""
-    with pytest.raises(ConfigError, match="others may read"):
+    """It is called what it is, and the way around a file is told."""
+    with pytest.raises(ConfigError, match="others may read this card: chmod 600, or pipe it"):
         card_input.read(write(tmp_path / "card.json", json.dumps(CARD), 0o644))
+
+
+def test_what_is_no_plain_file_or_not_there_is_named(tmp_path: Path) -> None:
+    """A folder, or a name with a typing error."""
+    with pytest.raises(ConfigError, match=r"missing\.json: No such file"):
+        card_input.read(str(tmp_path / "missing.json"))
+    with pytest.raises(ConfigError, match="is not a plain file"):
+        card_input.read("/dev/null")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"4111111111111111"', NUMBER])

@@ -5,6 +5,8 @@ What is typed is not echoed either.
 """
 
 import json
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Final
@@ -12,9 +14,9 @@ from typing import Final
 import click
 
 from vault.errors import ConfigError, InvalidArgument
-from vault.pki import files
 from vault.v1.records_pb2 import Card
 
+_OTHERS: Final = 0o077
 _KEYS: Final = ("card_number", "expiry", "holder_name")
 STANDARD_INPUT: Final = "-"
 
@@ -36,7 +38,7 @@ def read(source: str) -> Card:
         InvalidArgument: it has another key, or no text where one belongs.
     """
     name = "standard input" if source == STANDARD_INPUT else source
-    content = sys.stdin.buffer.read() if source == STANDARD_INPUT else files.read_secret(Path(source))
+    content = sys.stdin.buffer.read() if source == STANDARD_INPUT else _private(Path(source))
     try:
         found = json.loads(content)
     except ValueError:
@@ -50,3 +52,18 @@ def read(source: str) -> Card:
             raise InvalidArgument("card", f"must have texts under {', '.join(_KEYS)} and nothing else")
         setattr(card, key, value)
     return card
+
+
+def _private(path: Path) -> bytes:
+    """A file that only this user can read."""
+    try:
+        with path.open("rb") as source:
+            # Asked of the open file, not of the path: between two look-ups a path can change hands.
+            status = os.fstat(source.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(str(path), "", "is not a plain file: give one, or pipe the card to --card-file -")
+            if status.st_mode & _OTHERS:
+                raise ConfigError(str(path), "", "others may read this card: chmod 600, or pipe it to --card-file -")
+            return source.read()
+    except OSError as error:
+        raise ConfigError(str(path), "", os.strerror(error.errno or 0)) from None
