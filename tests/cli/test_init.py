@@ -2,6 +2,7 @@
 
 import json
 import stat
+import subprocess
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
@@ -219,6 +220,21 @@ def test_a_passphrase_makes_the_root_key(tmp_path: Path) -> None:
     assert set(json.loads((home / "root.key").read_text())["versions"]["1"]) == {"salt"}
     assert Settings.load(home / "vault.toml").root_key.passphrase_file == phrase
     assert "correct horse" not in "".join(p.read_text(errors="replace") for p in home.rglob("*") if p.is_file())
+
+
+def test_a_passphrase_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
+    """With the way to make a good one, which is then taken; a newline at the end counts for nothing."""
+    phrase = tmp_path / "phrase"
+    phrase.write_text("elevenbytes\n")
+    phrase.chmod(0o600)
+    refused = init(tmp_path / "vault", "--passphrase-file", str(phrase), code=2)
+    assert "fewer than 12 bytes" in refused
+    assert "elevenbytes" not in refused
+    recipe = refused.partition("is drawn: ")[2].partition("\n")[0]
+    phrase.unlink()
+    subprocess.run(["bash", "-c", recipe], check=True, timeout=60)
+    assert len(phrase.read_bytes()) > 30
+    init(tmp_path / "vault", "--passphrase-file", str(phrase))
 
 
 @pytest.mark.parametrize(("content", "mode"), [("secret\n", 0o644), ("\n", 0o600)])

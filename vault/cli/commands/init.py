@@ -19,7 +19,7 @@ from vault.pki import spiffe
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
-    help="A file (0600) with a passphrase that makes the root key; without it root.key holds the key itself.",
+    help="A file (0600) with a passphrase, 12 bytes or more, that makes the root key; else root.key holds the key.",
 )
 @options.json_option
 def command(directory: Path, trust_domain: str, listen: str, passphrase_file: Path | None) -> None:

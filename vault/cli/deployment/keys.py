@@ -26,6 +26,8 @@ from vault.policy.model import Policy
 from vault.storage.sqlite import SqliteStorage
 
 VAULT_ID_SIZE: Final = 16
+LEAST_PASSPHRASE: Final = 12
+"""Whoever has root.key and the key store tries as many as the machines allow; Argon2id makes each cost a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,16 @@ def read_passphrase(path: Path) -> Secret:
     """The passphrase in a file of mode 0600, without the newline at its end.
 
     Raises:
-        ConfigError: the file cannot be read, is open to others, or is empty.
+        ConfigError: the file cannot be read, is open to others, or holds too little to protect anything.
     """
     passphrase = files.read_secret(path).rstrip(b"\r\n")
-    if not passphrase:
-        raise ConfigError(str(path), "", "is empty: write the passphrase into it")
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise ConfigError(
+            str(path),
+            "",
+            f"holds fewer than {LEAST_PASSPHRASE} bytes, which can be guessed; a good passphrase is drawn: "
+            f"(umask 077; head -c 24 /dev/urandom | base64 > {path})",
+        )
     return Secret(passphrase)
 
 
