@@ -68,6 +68,13 @@ def test_check_without_a_file_looks_into_the_home(tmp_path: Path) -> None:
     assert str(tmp_path / "policy.toml") in result.stderr
 
 
+def test_check_takes_a_vaults_folder(tmp_path: Path) -> None:
+    """As doctor does."""
+    (tmp_path / "policy.toml").write_text(DEFAULT.read_text())
+    said = run("check", str(tmp_path)).stdout
+    assert said.splitlines()[-1].startswith(f"ok: {tmp_path / 'policy.toml'}: ")
+
+
 def test_explain_says_yes_with_the_clause() -> None:
     """Exit code 0."""
     result = explain("--caller", "billing", "--field", FIELD, "--purpose", "payment_processing")

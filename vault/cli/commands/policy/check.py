@@ -14,18 +14,21 @@ from vault.policy.model import Policy
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
 @options.home_option
 @options.json_option
 def command(file: Path | None, home: Path) -> None:
-    """Check FILE (default: policy.toml in --home) as the server would at its start, and print who may read what.
+    """Check FILE, or policy.toml in DIR (default: --home), as the server would, and print who may read what.
 
     Needs no server. A row that is not printed is a read that is denied.
 
     Example:
-      customer-vault policy check ./vault-dir/policy.toml
+      customer-vault policy check ./vault-dir
+      customer-vault policy check ./policy.toml
     """
-    path = file or Layout(home).policy
+    path = file or home
+    if path.is_dir() or file is None:
+        path = Layout(path).policy
     policy = load(path)
     if policy.callers:
         # It is a vault's own file and not one to start from, so it must have all that a server asks for.
