@@ -12,18 +12,20 @@ from vault.audit.entry import describe
 from vault.cli import options, output, profile
 from vault.client import AuditorClient
 
-_POLL_S: Final = 1.0
+_POLL_S: Final = 5.0
+"""Asking is reading the log, which is logged: each question makes the log longer by an entry."""
 
 
 @click.command()
 @click.option("-n", "--count", default=20, show_default=True, type=click.IntRange(min=0), help="How many.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new entries as they arrive.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new entries, every 5 seconds.")
 @click.option("--log-id", default="", help="Another log than that of the process that answers.")
 @options.client_options
 def command(*, count: int, follow: bool, log_id: str, home: Path, role: str | None) -> None:
     """Show who did what, for which purpose, with what outcome. The log holds no value and names no customer.
 
-    Called as the auditor, unless --as names another role. With --json each entry is one line.
+    Called as the auditor, unless --as names another role. With --json each entry is one line. --follow asks every 5
+    seconds; reading the log is logged too, so each time it finds at least its own entry.
 
     Example:
       customer-vault audit tail -n 5
