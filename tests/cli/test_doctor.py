@@ -166,12 +166,26 @@ def test_a_store_that_is_too_large_to_read_in_a_moment_is_not_called_whole(
     assert "what could be read in 0 s" in found["what"]
 
 
-@pytest.mark.parametrize(("days", "state"), [(90, "ok"), (21, "warning"), (0, "warning"), (-1, "problem")])
-def test_certificates_are_counted_down(home: Path, monkeypatch: pytest.MonkeyPatch, days: int, state: str) -> None:
-    """Three weeks are time enough to replace one."""
+@pytest.mark.parametrize(
+    ("days", "state", "said"),
+    [
+        (90, "ok", "expires in 90 days"),
+        (21, "warning", "expires in 21 days"),
+        (1, "warning", "expires in 1 day"),
+        (0, "warning", "expires in less than a day"),
+        (-1, "problem", "expired less than a day ago"),
+        (-2, "problem", "expired 1 day ago"),
+        (-9, "problem", "expired 8 days ago"),
+    ],
+)
+def test_certificates_are_counted_down(
+    home: Path, monkeypatch: pytest.MonkeyPatch, days: int, state: str, said: str
+) -> None:
+    """Three weeks are time enough to replace one; days are whole ones, in both directions."""
     monkeypatch.setattr(certificates, "expiry", SimpleNamespace(days_left=lambda *_, **__: days))
     found = findings(home, code=1 if state == "problem" else 0)
     assert {each["state"] for each in found["certificates"]} == {state}
+    assert said in found["certificates"][0]["what"]
 
 
 @pytest.mark.parametrize(("mib", "state"), [(100, "problem"), (1000, "warning"), (5000, "ok")])

@@ -12,6 +12,8 @@ from vault.cli.doctor.examine import Examined, Finding, State
 from vault.policy.load import DEFAULT, load
 from vault.service.settings import Settings
 from vault.v1.key_service_pb2 import (
+    CUSTODY_CALLER,
+    CUSTODY_VAULT,
     KEY_STATE_ACTIVE,
     KEY_STATE_DEACTIVATED,
     KeyState,
@@ -72,6 +74,18 @@ def test_a_purpose_without_a_key_in_use_is_a_problem(found: Any) -> None:
 
 @pytest.mark.parametrize(("ages", "warned"), [((366, 0), len(PURPOSES)), ((0, 31), 1), ((364, 29), 0)])
 def test_a_key_past_its_period_is_a_warning(found: Any, ages: tuple[int, int], warned: int) -> None:
-    """A year for a purpose's key, a month for the vault key: the erasure horizon counts on it."""
+    """A year for a purpose's key, a month for the vault key."""
     findings = found(listed(*PURPOSES, age=ages[0], vault_age=ages[1]))
     assert sum(f.state is State.WARNING for f in findings) == warned
+
+
+def test_no_command_is_advised_that_is_not_there(found: Any) -> None:
+    """The vault's own keys cannot be replaced yet; a caller replaces its own by the SDK."""
+    keys = listed("account_service", "payment_processing", age=400, vault_age=400)
+    keys.purpose_keys[0].custody, keys.purpose_keys[1].custody = CUSTODY_VAULT, CUSTODY_CALLER
+    remedies = [finding.remedy for finding in found(keys) if finding.state is State.WARNING]
+    assert [remedy.partition(":")[0] for remedy in remedies] == [
+        "no command rotates it yet, so an erasure reaches key-store backups only when they are deleted",
+        "nothing to do",
+        "its holder registers a new version with the SDK",
+    ]

@@ -22,10 +22,15 @@ def check(at: Examined) -> Iterator[Finding]:
     for path, left in soon.items():
         yield _finding(path, left)
     if days and not soon:
-        yield ok(f"{len(days)} certificates, the first expires in {min(days.values())} days")
+        yield ok(f"{len(days)} certificates, the first expires in {_days(min(days.values()))}")
 
 
 def _finding(path: Path, left: int) -> Finding:
     if left < 0:
-        return Finding(State.PROBLEM, f"{path} expired {-left} days ago: its holder is refused", _RENEW)
-    return Finding(State.WARNING, f"{path} expires in {left} days", _RENEW)
+        # Whole days, rounded down: what expired a moment ago has -1 left.
+        return Finding(State.PROBLEM, f"{path} expired {_days(-left - 1)} ago: its holder is refused", _RENEW)
+    return Finding(State.WARNING, f"{path} expires in {_days(left)}", _RENEW)
+
+
+def _days(whole: int) -> str:
+    return "less than a day" if whole == 0 else "1 day" if whole == 1 else f"{whole} days"
