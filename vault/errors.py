@@ -124,7 +124,10 @@ class Unavailable(OperatorError):  # noqa: N818
 
 
 class OutcomeUnknown(OperatorError):  # noqa: N818
-    """A write may or may not be durable; the same request_id settles it."""
+    """A write may or may not be durable; the same request under the same request_id settles it.
+
+    A sealed card is never the same request again: there its name settles it, with AlreadyExists.
+    """
 
     reason = status.REASON_OUTCOME_UNKNOWN
 

@@ -13,6 +13,7 @@ a caller can find out. The modules, from the file to the call:
     checkpoints, witness_state      whether a log shrank or was rewritten
     status                    from gRPC's errors to ours
     epoch_keys, opening       from envelopes to plaintexts
+    chosen_ids                a call that is repeated after a crash
     sealing                   from plaintexts to envelopes, and this caller's epochs
     records, paging           what callers get
     storefront, billing, care, staff, custodian       one class for each role

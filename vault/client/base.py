@@ -106,4 +106,5 @@ def mask(fields: Collection[str] | None) -> FieldMask | None:
         return None
     if not fields:
         raise InvalidArgument("fields", "must name a field, or be left out")
-    return FieldMask(paths=fields)
+    # In one order, also from a set: a request that is repeated under its request_id must be the same bytes.
+    return FieldMask(paths=sorted(fields))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from vault.client.base import VaultClient, mask
+from vault.client.chosen_ids import checked
 from vault.client.connection import BATCH_DEADLINE
 from vault.client.paging import pages
 from vault.client.records import OpenedContact, RecordInfo, contact_of, info_of
@@ -88,7 +89,13 @@ class ContactWriter(VaultClient):
     """Writes contacts, in plain over TLS: the vault checks them and makes them searchable."""
 
     async def put_contact(
-        self, customer_id: str, contact: Contact, *, fields: Collection[str] | None = None, etag: str = ""
+        self,
+        customer_id: str,
+        contact: Contact,
+        *,
+        fields: Collection[str] | None = None,
+        etag: str = "",
+        request_id: str = "",
     ) -> RecordInfo:
         """Create or change a contact.
 
@@ -97,13 +104,19 @@ class ContactWriter(VaultClient):
             contact: the values.
             fields: names of the fields to change, an empty one being removed; None replaces the whole contact.
             etag: the newest that the caller saw; empty writes without looking.
+            request_id: a UUID. The same call repeated with it has one effect and the first one's answer, for 24 hours;
+                the SDK's own if empty.
 
         Raises:
             InvalidArgument: a field breaks its rule; the value is not echoed.
             Conflict: the etag is not the newest.
         """
         request = contact_service_pb2.PutContactRequest(
-            customer_id=customer_id, contact=contact, update_mask=mask(fields), etag=etag
+            customer_id=customer_id,
+            contact=contact,
+            update_mask=mask(fields),
+            etag=etag,
+            request_id=checked(request_id),
         )
         answer = await self._connection.call(self._connection.contacts.PutContact, request)
         return info_of(answer.contact, _name(customer_id))

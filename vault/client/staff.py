@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from vault.client.base import VaultClient
+from vault.client.chosen_ids import checked
 from vault.client.customers import CustomerReader
 from vault.client.paging import pages
 from vault.errors import DataLoss
@@ -12,13 +13,15 @@ from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2
 class OfficerClient(CustomerReader):
     """Answers for the customers' rights."""
 
-    async def erase_customer(self, customer_id: str) -> customer_service_pb2.ErasureReceipt:
+    async def erase_customer(self, customer_id: str, *, request_id: str = "") -> customer_service_pb2.ErasureReceipt:
         """Destroy every key of a customer, then every row. There is no way back, and the id is never used again.
+
+        It may be repeated, with or without the same request_id (a UUID): the customer stays erased.
 
         Raises:
             NotFound: there is no such customer.
         """
-        request = customer_service_pb2.EraseCustomerRequest(customer_id=customer_id)
+        request = customer_service_pb2.EraseCustomerRequest(customer_id=customer_id, request_id=checked(request_id))
         answer = await self._connection.call(self._connection.customers.EraseCustomer, request)
         if answer.receipt.customer_id != customer_id:
             raise DataLoss("the receipt is about another customer")

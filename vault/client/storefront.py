@@ -4,8 +4,9 @@ A card is checked and sealed here and the vault never sees it; the storefront it
 contact goes to the vault in plain over TLS, because its searchable fields and most of its readers are in the vault's
 custody.
 
-After an `OutcomeUnknown` a caller that chose the ids itself repeats the call and is told AlreadyExists if the first one
-was done. A request_id of the caller's would not help: sealed again, the card is another request.
+After an `OutcomeUnknown` or a crash, a caller that gave a request_id repeats the call with it: a call with nothing
+sealed here is answered as it was the first time, and one with a sealed card with AlreadyExists if the first one was
+done (vault.client.chosen_ids says why). A caller that chose the ids itself is told AlreadyExists as well.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 import grpc
 
+from vault.client.chosen_ids import ChosenIds
 from vault.client.connection import BATCH_DEADLINE
 from vault.client.contacts import ContactWriter
 from vault.client.records import NewCustomer, RecordInfo, info_of
@@ -47,12 +49,13 @@ class StorefrontClient(ContactWriter):
         self._sealing.close()
         await super().close()
 
-    async def create_customer(self, customer: NewCustomer, *, sealed: bool = True) -> Created:
+    async def create_customer(self, customer: NewCustomer, *, sealed: bool = True, request_id: str = "") -> Created:
         """Create a customer with a contact and cards, in one transaction.
 
         Args:
             customer: what to store; the messages in it are not changed.
             sealed: seal the cards here (the default), or let the vault do it, which then sees them for a moment.
+            request_id: a UUID, to repeat the call with; see the top. The SDK's own if empty.
 
         Returns:
             The customer, and the names of the records in the order contact, cards.
@@ -61,17 +64,24 @@ class StorefrontClient(ContactWriter):
             InvalidArgument: a field breaks its rule; the value is not echoed.
             AlreadyExists: the customer_id is taken or was erased.
         """
+        ids = ChosenIds(request_id)
 
         async def attempt() -> Created:
-            request = await self._request(customer, sealed=sealed)
+            request = await self._request(customer, ids, "", sealed=sealed)
+            request.request_id = ids.of_request(sealed=sealed and bool(customer.cards))
             return await self._connection.call(self._connection.customers.CreateCustomer, request)
 
         return await self._with_usable_epochs(attempt)
 
     async def batch_create_customers(
-        self, customers: Sequence[NewCustomer], *, sealed: bool = True
+        self, customers: Sequence[NewCustomer], *, sealed: bool = True, request_id: str = ""
     ) -> list[Created | VaultError]:
         """Create up to 100 customers; each succeeds or fails on its own.
+
+        Args:
+            customers: what to store; the messages in it are not changed.
+            sealed: as for `create_customer`.
+            request_id: a UUID, to repeat the whole batch with, in the same order; see the top.
 
         Returns:
             For each, in order, what was created or the error that refused it.
@@ -82,31 +92,38 @@ class StorefrontClient(ContactWriter):
         """
         if not 1 <= len(customers) <= MAX_BATCH:
             raise InvalidArgument("customers", f"must be 1 to {MAX_BATCH}")
+        ids = ChosenIds(request_id)
         results: dict[int, Created | VaultError] = {}
         for last in (False, True):
             left = [i for i in range(len(customers)) if i not in results]
             if left:
-                results.update(await self._create(customers, left, sealed=sealed, last=last))
+                results.update(await self._create(customers, left, ids, sealed=sealed, last=last))
         return [results[i] for i in range(len(customers))]
 
-    async def add_card(self, customer_id: str, card: Card, *, card_id: str = "", sealed: bool = True) -> RecordInfo:
+    async def add_card(
+        self, customer_id: str, card: Card, *, card_id: str = "", sealed: bool = True, request_id: str = ""
+    ) -> RecordInfo:
         """Add a card to a customer.
 
         Args:
             customer_id: whose.
             card: in plain; it is not changed.
-            card_id: chosen by the caller, so that a repeated attempt is told AlreadyExists; random if empty.
+            card_id: chosen by the caller, so that a repeated attempt is told AlreadyExists; the SDK's if empty.
             sealed: seal it here (the default), or let the vault do it, which then sees it for a moment.
+            request_id: a UUID, to repeat the call with; see the top. The SDK's own if empty.
 
         Raises:
             InvalidArgument: a field breaks its rule; the value is not echoed.
         """
         owner = names.customer_id(customer_id)
-        chosen = names.record_id(card_id or names.new_id(), "card_id")
+        ids = ChosenIds(request_id)
+        chosen = names.record_id(card_id or ids.new("card"), "card_id")
         name = names.card_name(owner, chosen)
 
         async def attempt() -> RecordInfo:
-            request = payment_service_pb2.AddCardRequest(customer_id=owner, card_id=chosen)
+            request = payment_service_pb2.AddCardRequest(
+                customer_id=owner, card_id=chosen, request_id=ids.of_request(sealed=sealed)
+            )
             request.card.CopyFrom(await self._card(card, name, "card", sealed=sealed))
             answer = await self._connection.call(self._connection.payments.AddCard, request)
             return info_of(answer.card, name)
@@ -114,7 +131,7 @@ class StorefrontClient(ContactWriter):
         return await self._with_usable_epochs(attempt)
 
     async def _create(
-        self, customers: Sequence[NewCustomer], which: Sequence[int], *, sealed: bool, last: bool
+        self, customers: Sequence[NewCustomer], which: Sequence[int], ids: ChosenIds, *, sealed: bool, last: bool
     ) -> dict[int, Created | VaultError]:
         """One attempt at some of a batch; what must be sealed again is left out, unless it is the last."""
         results: dict[int, Created | VaultError] = {}
@@ -122,13 +139,15 @@ class StorefrontClient(ContactWriter):
         sent = []
         for i in which:
             try:
-                batch.requests.append(await self._request(customers[i], sealed=sealed))
+                batch.requests.append(await self._request(customers[i], ids, f"customer {i} ", sealed=sealed))
             except InvalidArgument as error:
                 results[i] = error
             else:
                 sent.append(i)
         if not sent:
             return results
+        # What is left for a second attempt is another request than the first.
+        batch.request_id = ids.of_request(sealed=last or (sealed and any(customers[i].cards for i in sent)))
         answer = await self._connection.call(
             self._connection.customers.BatchCreateCustomers, batch, deadline=BATCH_DEADLINE
         )
@@ -143,11 +162,11 @@ class StorefrontClient(ContactWriter):
                 results[i] = refusal
         return results
 
-    async def _request(self, customer: NewCustomer, *, sealed: bool) -> CreateRequest:
-        owner = names.customer_id(customer.customer_id or names.new_id())
+    async def _request(self, customer: NewCustomer, ids: ChosenIds, which: str, *, sealed: bool) -> CreateRequest:
+        owner = names.customer_id(customer.customer_id or ids.new(f"{which}customer"))
         request = CreateRequest(customer_id=owner, contact=customer.contact)
         for i, card in enumerate(customer.cards):
-            name = names.card_name(owner, names.new_id())
+            name = names.card_name(owner, names.record_id(ids.new(f"{which}card {i}"), "card_id"))
             request.cards.append(await self._card(card, name, f"cards[{i}]", sealed=sealed))
         return request
 
