@@ -1,6 +1,7 @@
 """A caller's folder is read strictly, and a key that others can read is refused."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from vault.client.settings import Settings
 from vault.crypto.hpke import PurposeKeyPair
 from vault.domain.secret import Secret
 from vault.errors import ConfigError
+from vault.pki import spiffe
+from vault.pki.authority import DevelopmentCA
 
 LINES = {
     "target": '"127.0.0.1:7443"',
@@ -21,14 +24,23 @@ LINES = {
 }
 
 
+def certificate(begins: timedelta, lasts: timedelta = timedelta(days=10)) -> bytes:
+    """A caller's, valid from so long from now and for so long."""
+    domain = spiffe.parse_trust_domain("vault.example")
+    at = datetime.now(UTC).replace(microsecond=0) + begins
+    issued = DevelopmentCA.create(domain, at).issue(spiffe.parse("spiffe://vault.example/care"), now=at, lifetime=lasts)
+    return issued.cert_pem
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A good folder."""
     pins = {"vault_id": "00" * 16, "fields": {}, "purposes": {}, "logs": {}}
     (tmp_path / "pins.json").write_text(json.dumps(pins))
-    for name, content in (("cert.pem", "cert"), ("ca.pem", "ca"), ("key.pem", "key"), ("a.key", "aa" * 32 + "\n")):
+    for name, content in (("ca.pem", "ca"), ("key.pem", "key"), ("a.key", "aa" * 32 + "\n")):
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o600)
+    (tmp_path / "cert.pem").write_bytes(certificate(timedelta()))
     (tmp_path / "b.key").write_text("bb" * 32)
     (tmp_path / "b.key").chmod(0o400)
     return tmp_path
@@ -44,7 +56,8 @@ def load(folder: Path, extra: str = "", **lines: str | None) -> Settings:
 def test_a_good_folder(folder: Path) -> None:
     """Every part arrives; paths start at the folder."""
     read = load(folder, 'state = "witness.json"\n[purpose_keys]\npayment_processing = ["a.key", "b.key"]')
-    assert (read.target, read.server_name, read.certificate, read.ca) == ("127.0.0.1:7443", "localhost", b"cert", b"ca")
+    assert (read.target, read.server_name, read.ca) == ("127.0.0.1:7443", "localhost", b"ca")
+    assert read.certificate == (folder / "cert.pem").read_bytes()
     assert read.private_key.reveal() == b"key"
     assert read.state == folder / "witness.json"
     fingerprints = [pair.fingerprint for pair in read.purpose_keys["payment_processing"]]
@@ -63,6 +76,29 @@ def test_a_repr_shows_no_key(folder: Path) -> None:
     shown = repr(load(folder, '[purpose_keys]\npayment_processing = "a.key"'))
     assert "b'key'" not in shown
     assert "aa" * 16 not in shown
+
+
+@pytest.mark.parametrize(
+    ("begins", "why"),
+    [
+        (timedelta(days=-10, minutes=-1), r"cert\.pem: expired on 20..-..-.. ..:.. UTC: ask the operator"),
+        (timedelta(days=1), r"cert\.pem: is not valid before 20..-..-.. ..:.. UTC: is the clock right"),
+    ],
+    ids=["expired", "not yet"],
+)
+def test_a_certificate_that_is_not_valid_now_is_refused(folder: Path, begins: timedelta, why: str) -> None:
+    """Before a connection that the vault would drop without a word."""
+    (folder / "cert.pem").write_bytes(certificate(begins))
+    with pytest.raises(ConfigError, match=why):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"cert", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_what_is_no_certificate_is_refused(folder: Path, content: bytes) -> None:
+    """A key in its place, say, or half of a file."""
+    (folder / "cert.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"cert\.pem: must be a certificate in PEM"):
+        load(folder)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])

@@ -2,7 +2,7 @@
 
     target = "127.0.0.1:7443"       host and port
     server_name = "localhost"       the name in the vault's certificate
-    certificate = "cert.pem"        of this caller
+    certificate = "cert.pem"        of this caller, not expired
     private_key = "key.pem"         0600
     ca = "ca.pem"                   the authority that signed the vault's certificate
     pins = "pins.json"
@@ -19,11 +19,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vault.client import files, pins
 from vault.client.pins import Pins
+from vault.crypto.certificate import lifetime
 from vault.crypto.hpke import PurposeKeyPair
 from vault.domain.audience import purpose
 from vault.domain.secret import Secret
@@ -58,7 +60,7 @@ def load(path: str | Path) -> Settings:
     """Read a caller's folder, or its client.toml.
 
     Raises:
-        ConfigError: any of the files is missing, malformed, or a key that others may read.
+        ConfigError: any of the files is missing, malformed, expired, or a key that others may read.
     """
     file = Path(path)
     if file.is_dir():
@@ -69,7 +71,7 @@ def load(path: str | Path) -> Settings:
     return Settings(
         target=table["target"],
         server_name=table["server_name"],
-        certificate=files.read(folder / table["certificate"]),
+        certificate=_certificate(folder / table["certificate"]),
         private_key=files.read_secret(folder / table["private_key"]),
         ca=files.read(folder / table["ca"]),
         pins=pins.load(folder / table["pins"]),
@@ -95,6 +97,21 @@ def _table(file: Path) -> dict[str, Any]:
 def _check_text(file: Path, key: str, value: object) -> None:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(str(file), key, "must be given, in quotes")
+
+
+def _certificate(path: Path) -> bytes:
+    """This caller's certificate, which must be valid now: the vault hangs up on any other without a word."""
+    pem = files.read(path)
+    try:
+        begins, ends = lifetime(pem)
+    except InvalidArgument as error:
+        raise ConfigError(str(path), "", error.rule) from None
+    now = datetime.now(UTC)
+    if now > ends:
+        raise ConfigError(str(path), "", f"expired on {ends:%Y-%m-%d %H:%M} UTC: ask the operator for a new one")
+    if now < begins:
+        raise ConfigError(str(path), "", f"is not valid before {begins:%Y-%m-%d %H:%M} UTC: is the clock right?")
+    return pem
 
 
 def _purpose_keys(file: Path, table: object) -> KeyRing:

@@ -9,4 +9,5 @@ vault_key      the vault key, what is expanded from it, and rows sealed under it
 root_key       the vault key under a key file or a passphrase
 lookup         tokens for exact search
 merkle, note   the log's tree (RFC 9162) and signed checkpoints (C2SP)
+certificate    the dates of a caller's own certificate
 """
