@@ -1,16 +1,14 @@
 """List a customer's cards: brand and last four for billing, names for others."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from vault.cli import billing, moments, options, output, profile
-from vault.cli.failures import REFUSED
 from vault.client import CareClient, OpenedCard, ProvisioningClient
 from vault.client.customers import CardNames
-from vault.errors import VaultError
+from vault.errors import DataLoss, VaultError
 
 _FIELDS = ("brand", "last_four")
 _NAMES_ONLY: dict[str, type[CardNames]] = {"provisioning": ProvisioningClient, "care": CareClient}
@@ -37,8 +35,8 @@ def command(customer_id: str, home: Path, role: str | None) -> None:
     cards = billing.run(home, role, lambda vault: vault.list_cards(customer_id, fields=_FIELDS))
     _show([_row(card) for card in cards if isinstance(card, OpenedCard)])
     if broken := [card for card in cards if isinstance(card, VaultError)]:
-        output.line(f"error: {len(broken)} cards do not open: {broken[0]}", error=True)
-        sys.exit(REFUSED)
+        # After the others, which are good; the boundary says it as text or as JSON.
+        raise DataLoss(f"{len(broken)} of {len(cards)} cards do not open: {broken[0]}")
 
 
 def _row(card: OpenedCard) -> tuple[str, str, str, str]:
