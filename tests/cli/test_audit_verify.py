@@ -135,7 +135,8 @@ def test_a_file_that_is_no_vaults_is_refused(tmp_path: Path, copy: Path) -> None
     """And a file without pins: it is not clear whose it should be."""
     other = tmp_path / "other.db"
     other.write_bytes(b"not a database" * 100)
-    command("audit", "verify", str(other), "--pins", str(copy.with_name("pins.json")), code=1)
+    refused = command("audit", "verify", str(other), "--pins", str(copy.with_name("pins.json")), code=2)
+    assert "next: name a vault's folder or data file; if it is one, it is damaged" in refused.stderr
     assert "--pins" in command("audit", "verify", str(copy), code=2).stderr
     command("audit", "verify", str(tmp_path / "missing"), "--pins", str(copy.with_name("pins.json")), code=2)
 

@@ -7,6 +7,7 @@ errors, Ctrl-C and a "no" to a question end here too: who asked for JSON gets ea
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from inspect import cleandoc
 from itertools import takewhile
@@ -71,13 +72,13 @@ def _with_example(text: str) -> str:
 class Root(Folder):
     """`customer-vault` itself."""
 
-    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - click's signature
+    def main(self, args: Sequence[str] | None = None, *more: Any, **settings: Any) -> Any:  # noqa: ANN401 - click's
         """Run, and leave with the exit code."""
         # gRPC's library prints lines of its own, before and between ours; it reads this when it is imported.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        typed = list(sys.argv[1:] if (given := settings.pop("args", None)) is None else given)
+        typed = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(typed, *args, **settings | {"standalone_mode": False})
+            code = super().main(typed, *more, **settings | {"standalone_mode": False})
         except Exception as error:  # noqa: BLE001 - the outermost boundary: nothing may end as a traceback
             code = _report(error, as_json="--json" in takewhile(lambda word: word != "--", typed))
         sys.exit(code or 0)

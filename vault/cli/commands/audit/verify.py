@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -9,6 +10,10 @@ from vault.audit.report import Report
 from vault.cli import logs_on_disk, moments, options, output
 from vault.cli.failures import REFUSED
 from vault.errors import ConfigError
+
+_NO_DATA_FILE: Final = (
+    "name a vault's folder or data file; if it is one, it is damaged or lost: customer-vault doctor DIR"
+)
 
 
 @click.command()
@@ -35,7 +40,13 @@ def command(*, target: Path, pins: Path | None, key: str | None, origin: str | N
     """
     keys = _keys(target, pins, key, origin)
     notes = logs_on_disk.kept_notes(witness) if witness else {}
-    found = [log.verify(notes) for log in logs_on_disk.logs_to_verify(logs_on_disk.data_file(target), keys)]
+    file = logs_on_disk.data_file(target)
+    try:
+        found = [log.verify(notes) for log in logs_on_disk.logs_to_verify(file, keys)]
+    except ConfigError as error:
+        if (error.file, error.key) == (str(file), ""):
+            error.add_note(_NO_DATA_FILE)
+        raise
     output.emit({"ok": all(map(_ok, found)), "logs": [_document(report) for report in found]}, lambda: _tell(found))
     if not all(map(_ok, found)):
         sys.exit(REFUSED)
