@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.running import RunningVault, command
+from tests.running import RunningVault, command, make_home
 from vault.cli import profile
 from vault.cli.frame import root
 from vault.errors import DeadlineExceeded, OutcomeUnknown
@@ -46,6 +46,15 @@ def test_the_id_that_was_sent_is_named(
     assert sent[0]
     assert not chosen or sent == [chosen]
     assert f"again with --id {sent[0]}:" in found["next"]
+
+
+def test_an_unreachable_server_is_to_be_started(tmp_path: Path) -> None:
+    """Nobody took the call, so nothing was done: no talk of an unknown outcome, and no other next step."""
+    home = make_home(tmp_path)
+    refused = command("customer", "create", "--name", "Ada", "--json", home=home, code=1)
+    found = json.loads(refused.stderr)["error"]
+    assert (found["kind"], found["reason"]) == ("Unavailable", "UNAVAILABLE")
+    assert found["next"].startswith("start the server (customer-vault serve DIR)")
 
 
 def test_a_wrong_authority_leaves_json_alone_on_standard_error(running_vault: RunningVault, tmp_path: Path) -> None:

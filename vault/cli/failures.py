@@ -52,7 +52,10 @@ _KINDS: tuple[tuple[type[errors.VaultError], str], ...] = (
         "see that the server runs, and run the same command again: what was done is not done twice",
     ),
     (errors.ResourceExhausted, "make room (disk), or wait, and run the command again"),
-    (errors.Unavailable, "start the server (customer-vault serve DIR), and run the command again"),
+    (
+        errors.Unavailable,
+        "start the server (customer-vault serve DIR), or if it runs see customer-vault doctor DIR; then run it again",
+    ),
     (errors.ConfigError, "correct it, and run the command again"),
     (
         errors.DataLoss,
