@@ -7,8 +7,10 @@ the tests shows.
 
 import os
 import shutil
+import signal
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ class Checkout:
     """A folder with scripts/, a lock of one package and the modules that stand in for slow ones."""
 
     root: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def venv(self) -> Path:
@@ -58,7 +61,7 @@ class Checkout:
         """Start one of its scripts, in a shell with these variables."""
         dropped = {"PYTHON", "VIRTUAL_ENV", "COVERAGE_PROCESS_CONFIG"}
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [shutil.which("bash") or "bash", f"scripts/{script}", *arguments],
             cwd=self.root,
             env={**kept, "PYTHONPATH": str(self.root / "modules"), **variables},
@@ -67,6 +70,15 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a failed test left running, and what that started."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
         """Run one of its scripts to its end; gives exit status and stderr."""
@@ -84,7 +96,7 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
     """A fresh checkout on a machine that has all it needs."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
@@ -94,4 +106,6 @@ def checkout(tmp_path: Path) -> Checkout:
     for name in ("pip", "pytest"):
         (modules / f"{name}.py").write_text(PIP.format(root=str(tmp_path)))
     (modules / "venv.py").write_text(VENV)
-    return Checkout(tmp_path)
+    made = Checkout(tmp_path)
+    yield made
+    made.end()

@@ -1,5 +1,6 @@
 """What holds for every test: parts that may be missing, long tests, hypothesis on a shared machine."""
 
+import signal
 from collections import Counter
 
 import hypothesis
@@ -12,6 +13,11 @@ from tests.running import running_vault  # noqa: F401 - a fixture for all
 # Two workers share two cores with a server and its clients: time per example says nothing.
 hypothesis.settings.register_profile("vault", deadline=None)
 hypothesis.settings.load_profile("vault")
+
+# A shell starts what it puts in the background with SIGINT ignored, and that is inherited: no test that
+# interrupts a program would end. The programs that tests start get the usual way back.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
