@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from tests.abuse.refusals import CARD_NAME, LONG, PAN, refused
 from tests.vaults import OpenVault, card, contact
-from vault.errors import AlreadyExists, CallerError, Conflict, InvalidArgument, NotFound, PermissionDenied, VaultError
+from vault.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, PermissionDenied, VaultError
 from vault.v1 import audit_service_pb2 as audit
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
@@ -22,7 +22,6 @@ from vault.v1 import key_service_pb2 as keys
 from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
 
-gap = pytest.mark.xfail
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MASKED: dict[str, tuple[str, Callable[[], Any]]] = {
@@ -112,12 +111,9 @@ async def test_a_page_token_of_ones_own_making_finds_nothing_that_is_not_ones_ow
         assert all(each in getattr(first, field) for each in getattr(response, field))
 
 
-_SKIPPED = gap(raises=AssertionError, reason="name_after decodes without validate=True: other characters are skipped")
-
-
 @pytest.mark.parametrize(
     "method",
-    [pytest.param(m, marks=_SKIPPED if m.endswith(("ListCards", "GetEpochKeys")) else ()) for m in sorted(PAGED)],
+    sorted(PAGED),
 )
 async def test_a_page_token_has_no_other_characters(shared: OpenVault, method: str) -> None:
     """A token that was garbled on its way must not start again at the first page."""
@@ -347,10 +343,3 @@ async def test_a_request_id_is_a_uuid(shared: OpenVault, method: str, request_id
     """It stands in the log as it is."""
     role, make = WRITES[method]
     await refused(shared, role, method, make(request_id=request_id), InvalidArgument)
-
-
-@gap(raises=AssertionError, reason="request_id is no checked text: it is stored and logged in plain, digits and all")
-async def test_a_request_id_cannot_hold_a_card_number(shared: OpenVault) -> None:
-    """A UUID has room for sixteen digits in a row."""
-    request = customers.CreateCustomerRequest(request_id=f"{PAN[:8]}-{PAN[8:12]}-{PAN[12:]}-aaaa-aaaaaaaaaaaa")
-    await refused(shared, "storefront", "CustomerService.CreateCustomer", request, CallerError)

@@ -247,15 +247,7 @@ def must_be(world: World, cell: Cell) -> Expected:
     return expected
 
 
-_LISTING = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="ListCards for a purpose with a condition: NOT_FOUND for an unknown customer, else PERMISSION_DENIED",
-)
-
-
-@pytest.mark.parametrize(
-    "method", [pytest.param(m, marks=_LISTING if m == "PaymentService.ListCards" else ()) for m in sorted(READS)]
-)
+@pytest.mark.parametrize("method", sorted(READS))
 async def test_every_read_gives_exactly_what_the_policy_says(world: World, figures: Figures, method: str) -> None:
     """Each caller, mask, purpose and state of a customer; and each answer but the malformed is in the log."""
     questions = cells(world, method)

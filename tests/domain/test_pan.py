@@ -46,6 +46,19 @@ def test_neighbouring_digits_hide_nothing(text: str) -> None:
     assert is_pan_like(text)
 
 
+@pytest.mark.parametrize("sign", [" ", ".", ",", "|", ":", "*", "\u00b7", "\u200b", " - ", "/", "_"])
+def test_any_sign_may_separate(sign: str) -> None:
+    """Whatever is no letter and no digit."""
+    assert is_pan_like(sign.join(("4111", "1111", "1111", "1111")))
+
+
+def test_letters_and_uuids_are_other_numbers() -> None:
+    """Groups that touch a letter, or that machines made, are no card; a whole number beside a letter is."""
+    assert not is_pan_like("a4111-1111-1111-1111f")
+    assert not is_pan_like("41111111-1111-1111-8000-000000000000")
+    assert is_pan_like("card4111111111111111")
+
+
 @pytest.mark.parametrize("zero", [0xFF10, 0x0660])
 def test_digits_of_any_script_count(zero: int) -> None:
     """Full-width or Arabic digits hide nothing."""

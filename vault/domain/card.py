@@ -4,6 +4,7 @@ The vault itself checks only cards that it is given in plain; a sealed card is t
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from vault.domain.pan import digits_of, is_pan_like, luhn_valid, network_of
@@ -46,6 +47,8 @@ def normalize(card: Card, today: Month, prefix: str = "card") -> None:
     if card.last_four and card.last_four != number[-4:]:
         raise InvalidArgument(f"{prefix}.last_four", "must be the last four digits of the number, or be left out")
     check_expiry(card.expiry, today, prefix)
+    if any(unicodedata.category(c) == "Cc" for c in card.holder_name):
+        raise InvalidArgument(f"{prefix}.holder_name", "must not have control characters")
     card.holder_name = " ".join(card.holder_name.split())
     if is_pan_like(card.holder_name):
         raise InvalidArgument(f"{prefix}.holder_name", "must not look like a card number")

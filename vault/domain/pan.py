@@ -42,9 +42,10 @@ _BY_FIRST_DIGIT = {
     )
     for digit in "123456789"
 }
-_SEPARATORS = re.compile(r"[ \t\u00a0\u2007\u2009\u202f.\-\u2010-\u2014_/]")
-# Digits in any script fold to ASCII by int(); runs may have one or two separators between digits.
-_CANDIDATE = re.compile(r"\d(?:[ \t\u00a0\u2007\u2009\u202f.\-\u2010-\u2014_/]{0,2}\d){12,}")
+# Whatever is no letter and no digit separates: people, and those who hide, find more signs than a list would hold.
+_SEPARATORS = re.compile(r"[\W_]+")
+_CANDIDATE = re.compile(r"\d(?:[\W_]{0,3}\d){12,}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MIN, _MAX = 13, 19
 
 
@@ -83,27 +84,35 @@ def is_pan(digits: str) -> bool:
 def is_pan_like(text: str) -> bool:
     """Whether a card number stands in `text`: alone, or beside other digits that a separator sets apart.
 
-    `4111 1111 1111 1111 123` holds one in its first four groups, so each row of neighbouring groups is looked at. A
-    single group of up to 19 digits is looked at as a whole: to slide over it would refuse every fifth long number
-    that is no card at all. A longer group can only be a list, so there each position counts.
+    `4111 1111 1111 1111 123` holds one in its first four groups, so each row of neighbouring groups is looked at; where
+    a letter touches such a row it is another kind of number. A single group of up to 19 digits is looked at as a whole:
+    to slide over it would refuse every fifth long number that is no card at all. A longer group can only be a list, so
+    there each position counts. A UUID is grouped by machines and not as cards are: one in ten thousand would look like
+    a card by chance, and none is.
     """
-    for match in _CANDIDATE.finditer(text):
-        groups = ["".join(str(int(c)) for c in group) for group in re.findall(r"\d+", match[0])]
-        if any(is_pan(row) for row in _rows(groups)):
-            return True
-    return False
+    if _UUID.fullmatch(text):
+        return False
+    return any(is_pan(row) for match in _CANDIDATE.finditer(text) for row in _rows(text, match))
 
 
-def _rows(groups: list[str]) -> Iterator[str]:
+def _rows(text: str, match: re.Match[str]) -> Iterator[str]:
     """The rows of neighbouring groups that have a card number's length, and the windows of groups that are longer."""
-    for start, group in enumerate(groups):
+    groups = [
+        ("".join(str(int(c)) for c in group[0]), group.start(), group.end())
+        for group in re.compile(r"\d+").finditer(text, match.start(), match.end())
+    ]
+    for first, (digits, start, _) in enumerate(groups):
         row = ""
-        for following in groups[start:]:
+        for following, _, end in groups[first:]:
             row += following
             if len(row) > _MAX:
                 break
-            if len(row) >= _MIN:
+            if len(row) >= _MIN and (row == digits or not (_letter(text, start - 1) or _letter(text, end))):
                 yield row
-        for size in range(_MIN, _MAX + 1) if len(group) > _MAX else ():
-            for at in range(len(group) - size + 1):
-                yield group[at : at + size]
+        for size in range(_MIN, _MAX + 1) if len(digits) > _MAX else ():
+            for at in range(len(digits) - size + 1):
+                yield digits[at : at + size]
+
+
+def _letter(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and text[at].isalpha()

@@ -12,7 +12,7 @@ from vault.crypto.envelope import Step
 from vault.crypto.epoch import open_stanza, step_key
 from vault.domain.audience import Purpose
 from vault.domain.secret import Secret
-from vault.errors import OpenError
+from vault.errors import DataLoss, OpenError
 from vault.keyring.epochs import Epoch, Epochs
 from vault.keyring.purposes import PurposeKeys
 
@@ -31,11 +31,7 @@ class Opening:
         self._steps: OrderedDict[tuple[Purpose, bytes, int], Step] = OrderedDict()
 
     async def secrets(self, purpose: Purpose, epochs: Iterable[Epoch]) -> Mapping[bytes, Secret]:
-        """The secrets of these epochs by id, where the purpose can open them; what does not open is left out.
-
-        Raises:
-            DataLoss: a row of the key store does not open.
-        """
+        """The secrets of these epochs by id, where the purpose can open them; what does not open is left out."""
         found = {}
         for epoch in epochs:
             at = (purpose, bytes(epoch.epoch_id))
@@ -67,12 +63,12 @@ class Opening:
 
     async def _fetch(self, purpose: Purpose, epoch: Epoch) -> Secret | None:
         for key in self._purposes.private(purpose):
-            stanza = await self._epochs.stanza(epoch.epoch_id, key.recipient.fingerprint)
-            if stanza is None or key.pair is None:
-                continue
             try:
+                stanza = await self._epochs.stanza(epoch.epoch_id, key.recipient.fingerprint)
+                if stanza is None or key.pair is None:
+                    continue
                 secret = open_stanza(stanza, self._vault_id, epoch.audience, epoch.epoch_id, purpose, key.pair)
-            except OpenError:
+            except (OpenError, DataLoss):
                 continue
             self._secrets[purpose, bytes(epoch.epoch_id)] = secret
             if len(self._secrets) > _CACHED_EPOCHS:

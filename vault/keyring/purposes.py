@@ -150,8 +150,8 @@ class PurposeKeys:
         return key
 
     def active(self, purpose: Purpose) -> KeyVersion | None:
-        """The version that is sealed to, if there is one."""
-        return next((k for k in self._versions.get(purpose, ()) if k.state == v1.KEY_STATE_ACTIVE), None)
+        """The version that is sealed to, if there is one: the newest, should a row have been put back."""
+        return next((k for k in reversed(self._versions.get(purpose, ())) if k.state == v1.KEY_STATE_ACTIVE), None)
 
     def recipients(self, audience: str) -> list[KeyVersion]:
         """The active version of each member.

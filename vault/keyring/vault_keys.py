@@ -1,6 +1,6 @@
 """Versions of the vault key. Everything new is wrapped under the newest; older ones open until rotation is done."""
 
-from vault.crypto.vault_key import VaultKey, new_vault_key, wrap_context
+from vault.crypto.vault_key import RowName, VaultKey, new_vault_key, wrap_context
 from vault.errors import ConfigError, OpenError
 from vault.keyring.root import RootKeyProvider
 from vault.storage.port import SystemStore, VaultKeyRow
@@ -47,6 +47,18 @@ class VaultKeys:
                 ) from None
             keys[row.n] = VaultKey(vault_id, row.n, secret)
         return cls(vault_id, keys, rows)
+
+    def seal(self, name: RowName, plaintext: bytes) -> bytes:
+        """Seal what is kept outside of the key store: n in 4 bytes, then as a system row of this name."""
+        return self.current.n.to_bytes(4, "big") + self.current.seal_row(name, plaintext)
+
+    def open_sealed(self, name: RowName, sealed: bytes) -> bytes:
+        """Undo `seal`.
+
+        Raises:
+            OpenError: it was not sealed under this name, or its vault key version is gone.
+        """
+        return self.version(int.from_bytes(sealed[:4], "big")).open_row(name, sealed[4:])
 
     def version(self, n: int) -> VaultKey:
         """Version n.

@@ -122,6 +122,9 @@ class Customers:
         found: list[RecordName] = []
         while rows := await self._parts.store.list_rows(owner, f"{name}/", found[-1] if found else "", _PAGE):
             found += [row.record_name for row in rows]
+        # A row that does not open is no record of the customer's, whatever its name says.
+        readable = await self._parts.records.open(found, call.now)
+        found = [name for name in found if isinstance(readable.get(name), Opened)]
         touched = Touched()
         touched.read(facts.subject, name, OUTCOME_ALLOWED)
         await self._parts.journal.append(call, touched_entry(call, touched, purpose=request.purpose))
@@ -139,7 +142,8 @@ class Customers:
         name = names.customer_name(customer)
         owner = names.owner_of(name)
         found = (await self._parts.records.open([name], call.now)).get(name)
-        if found is None and not await self._parts.store.erased(owner):
+        known = found or await self._parts.store.list_rows(owner, f"{owner}/", "", 1)
+        if not known and not await self._parts.store.erased(owner):
             raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
         # A customer whose record does not open can still be erased; only the pseudonym is lost.
         subject = customer_facts(found).subject if isinstance(found, Opened) else new_subject()
@@ -165,6 +169,10 @@ class Customers:
         customer = CustomerId(names.new_id())
         if request.customer_id:
             customer = names.customer_id(request.customer_id, f"{path}customer_id")
+            # Records without their customer's: only somebody who writes in the database leaves them. They are nobody's.
+            owner = names.owner_of_customer(customer)
+            if await self._parts.store.list_rows(owner, f"{owner}/", "", 1):
+                raise refused(Result.EXISTS)
         drafts = []
         if request.HasField("contact"):
             drafts.append(await contact_draft(self._parts, call, customer, request.contact, f"{path}contact"))

@@ -167,7 +167,9 @@ class Keys:
         response = v1.ListKeysResponse(vault_id=keyring.vault_id, epochs=await keyring.epochs.count())
         response.purpose_keys.extend(_shown(key) for key in keyring.purposes.all())
         for row in keyring.vault_keys.rows:
-            state = v1.KeyState.Value(f"KEY_STATE_{row.state.upper()}")
+            known = v1.KeyState.keys()
+            name = f"KEY_STATE_{row.state.upper()}"
+            state = v1.KeyState.Value(name if name in known else "KEY_STATE_UNSPECIFIED")
             response.vault_keys.add(version=row.n, state=state, create_time_ms=row.created_at)
         response.log_keys.add(origin=self._parts.log.origin, version=1, public_key=self._parts.log.public_key)
         await self._log(call)

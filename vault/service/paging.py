@@ -26,9 +26,13 @@ def name_after(token: str) -> str:
         InvalidArgument: the server gave no such token.
     """
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return _decode(token).decode()
     except (binascii.Error, ValueError):
         raise InvalidArgument("page_token", "must be one that the server gave") from None
+
+
+def _decode(token: str) -> bytes:
+    return base64.b64decode(token.encode(), altchars=b"-_", validate=True)
 
 
 class SealedTokens:
@@ -40,8 +44,7 @@ class SealedTokens:
 
     def token_after(self, name: str) -> str:
         """The token of the page after `name`."""
-        key = self._keys.current
-        return base64.urlsafe_b64encode(key.n.to_bytes(4, "big") + key.seal_row(self._row, name.encode())).decode()
+        return base64.urlsafe_b64encode(self._keys.seal(self._row, name.encode())).decode()
 
     def name_after(self, token: str) -> str:
         """The name after which a page begins; empty for the first.
@@ -52,7 +55,6 @@ class SealedTokens:
         if not token:
             return ""
         try:
-            raw = base64.urlsafe_b64decode(token.encode())
-            return self._keys.version(int.from_bytes(raw[:4], "big")).open_row(self._row, raw[4:]).decode()
+            return self._keys.open_sealed(self._row, _decode(token)).decode()
         except (binascii.Error, ValueError, OpenError):
             raise InvalidArgument("page_token", "must be one that the server gave") from None

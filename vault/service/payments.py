@@ -7,7 +7,7 @@ from vault.service.call import Call
 from vault.service.drafts import card_draft
 from vault.service.entries import NO_DIGEST, Touched, touched_entry
 from vault.service.kinds import CARD
-from vault.service.opening import policy_facts
+from vault.service.opening import Opened, customer_facts, policy_facts
 from vault.service.outcomes import item_status, refused
 from vault.service.paging import DEFAULT_SIZE, name_after, token_after
 from vault.service.parts import Parts
@@ -91,8 +91,9 @@ class Payments:
         found = [row.record_name for row in rows]
         response = v1.ListCardsResponse()
         if not found:
-            _, facts = await self._parts.customer(call, customer)
-            allowed.admit(policy_facts(facts))
+            opened = (await self._parts.records.open([names.customer_name(customer)], call.now)).values()
+            facts = [customer_facts(each) for each in opened if isinstance(each, Opened)]
+            allowed.admit(policy_facts(facts[0]) if facts else None)
             await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=allowed.purpose))
             return response
         for name, result in zip(found, await self._parts.reader.read(call, allowed, CARD, found), strict=True):

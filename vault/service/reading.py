@@ -6,6 +6,7 @@ that entry: one for each call, whatever the size of the batch.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -85,7 +86,13 @@ class Reader:
     async def _epoch_keys(self, permit: Permit, found: Sequence[Opening | None]) -> _EpochKeys:
         """The epochs of these records: their audiences, and their secrets if the vault opens."""
         epoch_ids = {e.epoch_id for o in found if isinstance(o, Opened) for e in o.record.envelopes}
-        epochs = {i: epoch for i in epoch_ids if (epoch := await self._keyring.epochs.get(i)) is not None}
+        epochs = {}
+        for epoch_id in epoch_ids:
+            # One that is damaged is missing to its own records alone.
+            with suppress(DataLoss):
+                epoch = await self._keyring.epochs.get(epoch_id)
+                if epoch is not None:
+                    epochs[epoch_id] = epoch
         if permit.custody is not Custody.VAULT:
             return _EpochKeys(epochs, {})
         return _EpochKeys(epochs, await self._keyring.opening.secrets(permit.purpose, epochs.values()))

@@ -14,10 +14,12 @@ from google.protobuf.message import Message
 
 from vault.audit.entry import NO_DIGEST, Digest, digest_of
 from vault.crypto import fields, lookup, record_lock
+from vault.crypto.vault_key import RowName
 from vault.domain import contact as contact_rules
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.keyring import Keyring
+from vault.keyring.vault_keys import VaultKeys
 from vault.service.call import Call
 from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
@@ -62,9 +64,21 @@ class Repeatable:
 class Journal:
     """Commits work and its entries."""
 
-    def __init__(self, store: RecordStore, log_id: str) -> None:
+    def __init__(self, store: RecordStore, log_id: str, keys: VaultKeys) -> None:
         self._store = store
         self.log_id = log_id
+        self._keys = keys
+
+    def recall(self, call: Call, repeatable: Repeatable, remembered: bytes) -> bytes:
+        """The response that was remembered for a request, serialized.
+
+        Raises:
+            DataLoss: it is not what was remembered for this caller, id and request.
+        """
+        try:
+            return self._keys.open_sealed(_remembered(call, repeatable), remembered)
+        except OpenError:
+            raise DataLoss("the answer that was kept for this request_id does not open; use a new request_id") from None
 
     async def append(self, call: Call, entry: bytes) -> int:
         """Make one entry durable; its index."""
@@ -105,7 +119,9 @@ class Journal:
                 error.reason = _REASONS[results[0]]
             entry = touched_entry(call, touched, fields=fields_changed, error=error, request=request_id)
             response = respond(results)
-            return entry, response.SerializeToString() if response is not None else None
+            if response is None or repeatable is None:
+                return entry, None
+            return entry, self._keys.seal(_remembered(call, repeatable), response.SerializeToString())
 
         request_id = repeatable.request_id if repeatable else ""
         request = None
@@ -118,7 +134,7 @@ class Journal:
             if not repeatable or not hmac.compare_digest(committed.replay.fingerprint, repeatable.fingerprint):
                 raise _reused()
             await self.append(call, touched_entry(call, Touched(), request=request_id))
-            return (), committed.replay.response
+            return (), self.recall(call, repeatable, committed.replay.response)
         return committed.results, None
 
 
@@ -168,8 +184,9 @@ class Writer:
             return Repeatable(request_id, fingerprint), None
         if not hmac.compare_digest(seen.fingerprint, fingerprint):
             raise _reused()
+        response = self._journal.recall(call, Repeatable(request_id, fingerprint), seen.response)
         await self._journal.append(call, touched_entry(call, Touched(), request=request_id))
-        return None, seen.response
+        return None, response
 
     async def prepare(self, drafts: Sequence[Draft], now: int) -> None:
         """Have epochs at hand for everything that these drafts seal; do not await between this and `put`."""
@@ -245,6 +262,11 @@ def _unprotected(draft: Draft) -> bytes:
     plain: RecordMessage = draft.kind.message()
     plain.create_time.FromMilliseconds(draft.create_time)
     return plain.SerializeToString(deterministic=True)
+
+
+def _remembered(call: Call, repeatable: Repeatable) -> RowName:
+    row = f"{call.caller.spiffe_id} {repeatable.request_id} {repeatable.fingerprint.hex()}"
+    return RowName("seen-request", row, 1)
 
 
 def _reused() -> InvalidArgument:

@@ -74,7 +74,8 @@ _KEYS_1 = (
     ) STRICT""",
     "CREATE TABLE free_slots (slot INTEGER PRIMARY KEY) STRICT",
     """CREATE VIEW record_keys (owner, record_name, key_id, n, created_at, retired_at, wrapped) AS
-        SELECT owner, record_name, key_id, n, created_at, retired_at, wrapped FROM key_places JOIN slots USING (slot)""",
+        SELECT owner, record_name, key_id, n, created_at, retired_at, wrapped
+        FROM key_places JOIN slots USING (slot)""",
     """CREATE TABLE lookups (
         owner TEXT NOT NULL, record_name TEXT NOT NULL, key_id BLOB NOT NULL, field TEXT NOT NULL, n INTEGER NOT NULL,
         token BLOB NOT NULL,
