@@ -4,13 +4,15 @@ Concurrent calls share a commit, and so an fsync. How many share one decides the
 thread a few wake-ups beside a busy loop, whatever it carries. A thread that fetched its own work would be back so soon
 that it found one job each time (measured, 32 callers: 1.4 works a turn, and a third of the calls lost). So the loop
 hands over: when the turn before has ended, and when the callbacks that are ready now have run, for each of them may
-bring a job. Nothing is polled and nobody waits for a timer.
+bring a job. While more than one caller is about, it also waits a little for those who are on their way: an fsync, two
+wake-ups and a reader's page cache are paid for each turn (measured, 32 callers: 1.1 works a turn without it, 4 to 7
+with it, 30 % more calls for the same CPU). A caller who is alone never waits.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.port import Committed, Work
@@ -18,6 +20,9 @@ from vault.storage.sqlite.stores import Stores
 from vault.storage.sqlite.thread import Job, Outcomes, WriterThread, resolve
 
 T = TypeVar("T")
+
+GATHER_S: Final = 0.002
+"""Less than a call spends in the queues of a server that is busy, so nobody notices."""
 
 
 class Writer:
@@ -87,7 +92,12 @@ class Writer:
     def _end_turn(self, outcomes: Outcomes) -> None:
         resolve(outcomes)
         self._turns.popleft()
-        self._hand_over()
+        alone = len(outcomes) == 1 and not self._waiting
+        if alone or self._gone:
+            self._hand_over()
+        elif not self._asked:
+            self._asked = True
+            self._loop.call_later(GATHER_S, self._hand_over)
 
     def _give_up(self, reason: str) -> None:
         """Answer all who wait; here, where jobs are queued, so that none slips in behind."""
