@@ -99,7 +99,14 @@ def lookup_form(field: str, value: str) -> str:
     """
     if field == "phone":
         return phone(value, field)
+    return lookup_form_of_stored(field, email(value, field) if field == "email" else value)
+
+
+def lookup_form_of_stored(field: str, value: str) -> str:
+    """The same of a value in its stored form (`normalize`), which is not checked a second time."""
+    if field == "phone":
+        return value
     if field == "email":
-        return email(value, field).lower()
+        return value.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
     return " ".join(folded.split())

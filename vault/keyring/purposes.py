@@ -55,6 +55,8 @@ class PurposeKeys:
     def __init__(self, rows: SystemRows) -> None:
         self._rows = rows
         self._versions: dict[Purpose, list[KeyVersion]] = {}
+        self.changes = 0
+        """Grows with each change of a version: who remembers what is active asks again when it has grown."""
         self.events: list[tuple[str, Purpose]] = []
         """What `load` and `create_vault_key` did, for the log: (`CreateKey` or the new state, purpose)."""
 
@@ -109,6 +111,7 @@ class PurposeKeys:
     async def _set_state(self, key: KeyVersion, state: "v1.KeyState.ValueType") -> None:
         if key.state != state:
             key.state = state
+            self.changes += 1
             key.row_version += 1
             await self._rows.add([self._row(key)])
             self.events.append((_EVENTS[state], key.purpose))
@@ -124,6 +127,7 @@ class PurposeKeys:
         for older in versions:
             await self._set_state(older, v1.KEY_STATE_DEACTIVATED)
         versions.append(key)
+        self.changes += 1
         self.events.append(("CreateKey", purpose))
         return key
 
@@ -147,6 +151,7 @@ class PurposeKeys:
         key = KeyVersion(purpose, len(versions) + 1, Custody.CALLER, recipient, now, state, 1)
         await self._rows.add([self._row(key)])
         versions.append(key)
+        self.changes += 1
         return key
 
     def active(self, purpose: Purpose) -> KeyVersion | None:

@@ -24,6 +24,8 @@ class Sealing:
         self._purposes = purposes
         self._epochs = epochs
         self._sealers: dict[str, tuple[EpochSealer, tuple[bytes, ...]]] = {}
+        self._checked: dict[str, int] = {}
+        """For each audience, at which change of the keys its recipients were last found to be the active ones."""
         self._publishing = asyncio.Lock()
         self.announce: Callable[[str, int], Awaitable[None]] | None = None
         """Told of each epoch (its audience, and when) before it is published: the entry goes first."""
@@ -59,7 +61,12 @@ class Sealing:
         found = self._sealers.get(audience)
         if found is None or not found[0].alive(time.monotonic(), count):
             return False
-        return found[1] == tuple(k.recipient.fingerprint for k in self._purposes.recipients(audience))
+        if self._checked.get(audience) == self._purposes.changes:
+            return True
+        if found[1] != tuple(k.recipient.fingerprint for k in self._purposes.recipients(audience)):
+            return False
+        self._checked[audience] = self._purposes.changes
+        return True
 
     async def _begin(self, audience: str, now: int) -> None:
         recipients = self._purposes.recipients(audience)
@@ -77,6 +84,7 @@ class Sealing:
             await self.announce(audience, now)
         await self._epochs.publish(Epoch(sealer.epoch_id, audience, self._owner, now), stanzas)
         old = self._sealers.get(audience)
+        self._checked.pop(audience, None)
         self._sealers[audience] = (sealer, tuple(k.recipient.fingerprint for k in recipients))
         if old:
             old[0].close()

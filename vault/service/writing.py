@@ -237,7 +237,9 @@ class Writer:
 
     def tokens(self, field_name: str, value: str) -> list[tuple[int, bytes]]:
         """The (n, masked token) pairs under which a value may stand: one for each vault key version."""
-        form = contact_rules.lookup_form(field_name, value)
+        return self._tokens(field_name, contact_rules.lookup_form(field_name, value))
+
+    def _tokens(self, field_name: str, form: str) -> list[tuple[int, bytes]]:
         keyring = self._keyring
         token = lookup.token(keyring.lookup_key, keyring.vault_id, f"contact.{field_name}", form)
         return [(row.n, keyring.vault_keys.version(row.n).mask.apply(token)) for row in keyring.vault_keys.rows]
@@ -246,7 +248,12 @@ class Writer:
         if draft.kind is not CONTACT:
             return ()
         return tuple(
-            Lookup(owner, key_id, f"contact.{name}", *self.tokens(name, value)[-1])
+            Lookup(
+                owner,
+                key_id,
+                f"contact.{name}",
+                *self._tokens(name, contact_rules.lookup_form_of_stored(name, value))[-1],
+            )
             for name in contact_rules.SEARCHABLE
             if (value := getattr(draft.message, name))
         )
