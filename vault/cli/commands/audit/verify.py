@@ -60,6 +60,8 @@ def _keys(target: Path, pins: Path | None, key: str | None, origin: str | None) 
             return {origin: bytes.fromhex(key)}
         except ValueError:
             raise click.UsageError("--key must be 32 bytes in hex.") from None
+    if not target.exists():
+        raise ConfigError(str(target), "", "is not there: give the vault's folder or its data file")
     if pins is None and not target.is_dir():
         raise ConfigError(str(target), "--pins", "is needed to check a file: give pins.json, or --key and --origin")
     return logs_on_disk.pinned_logs(pins or target / "pins.json")
