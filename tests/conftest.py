@@ -35,7 +35,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what was not run and the command that makes it run."""
+    """Print the figures of tests that have some, name what was not run and the command that makes it run."""
+    _figures(terminalreporter)
     skipped: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         if isinstance(report.longrepr, tuple):
@@ -47,3 +48,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if said:
             line = f"not run: {said} tests that need {name}; to install it: {part.install}"
             terminalreporter.write_line(line, yellow=True)
+
+
+def _figures(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lines that tests noted as the property `figure`, whichever process ran them."""
+    lines = [
+        (report.nodeid.rpartition("/")[2], value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if lines:
+        terminalreporter.section("figures")
+        for test, line in sorted(lines):
+            terminalreporter.write_line(f"{test}: {line}")

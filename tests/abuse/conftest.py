@@ -1,7 +1,7 @@
 """What the adversary's tests share: a deployment to copy, and figures that are printed at the end of a run.
 
 A test of abuse that only says "passed" hides whether it tried ten things or ten thousand. Each notes its figures
-through the `figures` fixture; they travel with the test's report, so they are shown whichever process ran it.
+through the `figures` fixture; they travel with the test's report, and tests/conftest.py prints them.
 """
 
 import asyncio
@@ -25,22 +25,6 @@ _ROOM = 256 << 20
 def figures(record_property: Callable[[str, object], None]) -> Figures:
     """Note one line of figures for the end of the run."""
     return lambda line: record_property("figure", line)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print all figures."""
-    lines = [
-        (report.nodeid.rpartition("/")[2], value)
-        for outcome in ("passed", "failed", "xfailed")
-        for report in terminalreporter.stats.get(outcome, ())
-        if getattr(report, "when", "") == "call"
-        for name, value in report.user_properties
-        if name == "figure"
-    ]
-    if lines:
-        terminalreporter.section("figures of the abuse tests")
-        for test, line in lines:
-            terminalreporter.write_line(f"{test}: {line}")
 
 
 @pytest.fixture(scope="session")
