@@ -17,7 +17,7 @@ from vault.crypto import fields, lookup, record_lock
 from vault.crypto.vault_key import RowName
 from vault.domain import contact as contact_rules
 from vault.domain.names import Owner, RecordName, owner_of
-from vault.errors import DataLoss, InvalidArgument, OpenError
+from vault.errors import DataLoss, InvalidArgument, OpenError, VaultError
 from vault.keyring.keyring import Keyring
 from vault.keyring.vault_keys import VaultKeys
 from vault.service.call import Call
@@ -114,7 +114,7 @@ class Journal:
                 for name, written, replaced in change.digests if result is Result.DONE else ():
                     touched.wrote(change.subject, name, written, replaced)
             failed = len(changes) == 1 and results[0] is not Result.DONE
-            error = DataLoss() if failed else None
+            error = VaultError() if failed else None
             if error:
                 error.reason = _REASONS[results[0]]
             entry = touched_entry(call, touched, fields=fields_changed, error=error, request=request_id)
