@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 
 from tests.checkouts import checkout  # noqa: F401 - a fixture for the tests of scripts/
+from tests.figures import figures  # noqa: F401 - a fixture for all
 from tests.parts import PARTS, need
 from tests.running import running_vault  # noqa: F401 - a fixture for all
 

@@ -1,14 +1,10 @@
-"""What the adversary's tests share: a deployment to copy, and figures that are printed at the end of a run.
-
-A test of abuse that only says "passed" hides whether it tried ten things or ten thousand. Each notes its figures
-through the `figures` fixture; they travel with the test's report, and tests/conftest.py prints them.
-"""
+"""What the adversary's tests share: a deployment to copy."""
 
 import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +13,7 @@ import pytest_asyncio
 from tests.abuse.refusals import warm
 from tests.vaults import OpenVault, make_home, opened
 
-Figures = Callable[[str], None]
 _ROOM = 256 << 20
-
-
-@pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
-    """Note one line of figures for the end of the run."""
-    return lambda line: record_property("figure", line)
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,9 @@ from tests.abuse import answers
 from tests.abuse.answers import Answer
 from tests.abuse.billing import Billing
 from tests.abuse.canaries import Person, people
-from tests.abuse.conftest import Figures
 from tests.abuse.facts import set_facts
 from tests.abuse.oracle import DENIED_TEXT, INVALID, Expected, Kind, Oracle, Subject
+from tests.figures import Figures
 from tests.vaults import OpenVault, opened
 from vault.audit.entry import parse
 from vault.errors import VaultError

@@ -9,8 +9,8 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.abuse import disk
-from tests.abuse.conftest import Figures
 from tests.abuse.digests import against_log
+from tests.figures import Figures
 from tests.vaults import OpenVault, card, contact, new_request_id, opened
 from vault.errors import InvalidArgument
 from vault.v1 import contact_service_pb2 as contacts

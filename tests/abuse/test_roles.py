@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 from tests.abuse import answers, disk
 from tests.abuse.answers import Answer
 from tests.abuse.canaries import Person, people
-from tests.abuse.conftest import Figures
 from tests.abuse.oracle import DENIED_TEXT, Kind, Oracle
 from tests.abuse.sealer import SealedSide
 from tests.abuse.test_matrix import BATCHES, NOBODY, READS, add_callers
+from tests.figures import Figures
 from tests.vaults import OpenVault, contact, opened
 from vault.errors import VaultError
 from vault.v1 import audit_service_pb2 as audit

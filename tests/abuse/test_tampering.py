@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.abuse.billing import Billing
-from tests.abuse.conftest import Figures
 from tests.abuse.mutations import ACTIONS, SYSTEM_ACTIONS, Writer
 from tests.abuse.sealer import SealedSide
 from tests.abuse.tables import Tables
 from tests.abuse.tampered import Reading, Verdict, forged_names, searchers, settle
+from tests.figures import Figures
 from tests.vaults import OpenVault, opened
 from vault.errors import VaultError
 

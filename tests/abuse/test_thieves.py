@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.abuse.canaries import Scanner, disguises, people
-from tests.abuse.conftest import Figures
 from tests.abuse.heist import CHANGED, ERASED, Heist, heist
 from tests.abuse.thief import Thief, Values, select, steal_seed
+from tests.figures import Figures
 from vault.audit.entry import parse
 from vault.crypto import record_lock
 from vault.crypto.epoch import StepSequence, new_epoch_secret, node, step_key

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from tests.abuse.canaries import Scanner, people
-from tests.abuse.conftest import Figures
 from tests.abuse.heist import dial, send
 from tests.abuse.test_matrix import BATCHES, READS
 from tests.abuse.test_roles import OTHERS
+from tests.figures import Figures
 from tests.running import RunningVault, make_home, serving
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
