@@ -189,3 +189,12 @@ def test_a_denial_is_described_with_its_reason() -> None:
     """By name."""
     raw = entry(outcome=Outcome.OUTCOME_DENIED, reason=Reason.REASON_PURPOSE_NOT_ALLOWED)
     assert describe(raw)["reason"] == "PURPOSE_NOT_ALLOWED"
+
+
+def test_counts_of_a_job_stand_ascending_by_name() -> None:
+    """A purge or a restore says what it did in numbers; nobody can bring text into a name."""
+    made = entry(counts={"retired": 2, "log-0/restored": 7})
+    assert [(count.name, count.value) for count in parse(made).counts] == [("log-0/restored", 7), ("retired", 2)]
+    assert describe(made)["counts"] == {"log-0/restored": 7, "retired": 2}
+    with pytest.raises(InvalidArgument, match="a count's name"):
+        entry(counts={"Ann Example": 1})

@@ -10,9 +10,10 @@ verifier without keys finds rows that were rolled back or removed.
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NewType
 
 from google.protobuf.message import DecodeError
@@ -32,6 +33,8 @@ SUBJECT_SIZE = 16
 NO_DIGEST = Digest(b"")
 _DIGEST_SIZES = frozenset({0, 32})
 _FIELDS = frozenset(ALL_FIELDS)
+_NO_COUNTS: Mapping[str, int] = MappingProxyType({})
+_COUNT = re.compile(r"[a-z0-9][a-z0-9_./-]{0,79}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -61,6 +64,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
     written: Sequence[Digest] = (),
     replaced: Sequence[Digest] = (),
     outcomes: Sequence[Outcome.ValueType] = (),
+    counts: Mapping[str, int] = _NO_COUNTS,
 ) -> bytes:
     """The entry of one call, batch or not.
 
@@ -79,9 +83,11 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         written: a digest for each record, `NO_DIGEST` where nothing was written; empty if nothing was written at all.
         replaced: the same, of what was there before.
         outcomes: one for each record, when they differ from `outcome`.
+        counts: what a job of the vault's own did, in numbers; names of ours, never a record's.
 
     Raises:
-        InvalidArgument: the lists are not parallel, or a pseudonym or digest has another length (a mistake of ours).
+        InvalidArgument: the lists are not parallel, or a pseudonym, a digest or the name of a count has another form
+            (a mistake of ours).
     """
     entry = AuditEntry(
         time=time,
@@ -103,6 +109,10 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         entry.request = request
     if order:
         entry.order = _form_of_id(order)
+    for name in sorted(counts):
+        if not _COUNT.fullmatch(name):
+            raise InvalidArgument("entry", "a count's name must be one of ours")
+        entry.counts.add(name=name, value=counts[name])
     return entry.SerializeToString()
 
 
@@ -141,6 +151,7 @@ def describe(entry: bytes) -> dict[str, object]:
         "records": [_record(message, i) for i in range(len(message.records))],
         "request": message.request,
         "order": message.order,
+        "counts": {count.name: count.value for count in message.counts},
     }
     return {key: value for key, value in plain.items() if value}
 

@@ -1,6 +1,6 @@
 """Log entries of calls: which records, under which pseudonym, with what outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vault.audit.entry import NO_DIGEST, Digest, Subject, entry_bytes, new_subject
@@ -48,6 +48,7 @@ def touched_entry(
     fields: Sequence[str] = (),
     error: VaultError | None = None,
     request: str = "",
+    counts: Mapping[str, int] | None = None,
 ) -> bytes:
     """The entry of a call that touched records."""
     outcome = outcome_of(error) if error else OUTCOME_ALLOWED
@@ -66,6 +67,7 @@ def touched_entry(
         written=touched.written,
         replaced=touched.replaced,
         outcomes=touched.outcomes if mixed else (),
+        counts=counts or {},
     )
 
 

@@ -42,6 +42,30 @@ OUTCOME_FAILED: Outcome.ValueType  # 3
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
+class Count(_message.Message):
+    """What a job of the vault's own did, in numbers: `purged` 12, `log-0/restored` 4711. No name of a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Count: _TypeAlias = Count  # noqa: Y015
+
+@_typing.final
 class AuditEntry(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,6 +83,7 @@ class AuditEntry(_message.Message):
     WRITTEN_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     time: _builtins.int
     """Milliseconds since 1970."""
     caller: _builtins.str
@@ -92,6 +117,10 @@ class AuditEntry(_message.Message):
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___Outcome.ValueType]:
         """Parallel to records, when they differ from `outcome`."""
 
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]:
+        """Ascending by name."""
+
     def __init__(
         self,
         *,
@@ -109,10 +138,11 @@ class AuditEntry(_message.Message):
         written: _abc.Iterable[_builtins.bytes] | None = ...,
         replaced: _abc.Iterable[_builtins.bytes] | None = ...,
         outcomes: _abc.Iterable[Global___Outcome.ValueType] | None = ...,
+        counts: _abc.Iterable[Global___Count] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "fields", b"fields", "order", b"order", "outcome", b"outcome", "outcomes", b"outcomes", "purpose", b"purpose", "reason", b"reason", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "counts", b"counts", "fields", b"fields", "order", b"order", "outcome", b"outcome", "outcomes", b"outcomes", "purpose", b"purpose", "reason", b"reason", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -102,3 +102,36 @@ class PurposeKeyVersion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurposeKeyVersion: _TypeAlias = PurposeKeyVersion  # noqa: Y015
+
+@_typing.final
+class ClosedLog(_message.Message):
+    """`closed-logs/{log_id}`: a log that a restore cut short. It is never signed again, or one size would have two roots."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    PUBLISHED_SIZE_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_LOG_ID_FIELD_NUMBER: _builtins.int
+    size: _builtins.int
+    """Entries that the restored data store has."""
+    published_size: _builtins.int
+    """Entries that were published, as far as anything here knows."""
+    close_time: _builtins.int
+    next_log_id: _builtins.str
+    """The log that goes on."""
+    def __init__(
+        self,
+        *,
+        size: _builtins.int = ...,
+        published_size: _builtins.int = ...,
+        close_time: _builtins.int = ...,
+        next_log_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "next_log_id", b"next_log_id", "published_size", b"published_size", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosedLog: _TypeAlias = ClosedLog  # noqa: Y015
