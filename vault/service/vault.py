@@ -9,17 +9,18 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import Message
 
+from vault.audit.entry import digest_of
 from vault.audit.log import AuditLog, origin_of
 from vault.crypto.hpke import Fingerprint
 from vault.crypto.note import LogKey
 from vault.domain import names
-from vault.domain.names import RecordName
+from vault.domain.names import Owner, RecordName
 from vault.domain.secret import Secret
 from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument
 from vault.keyring.keyring import Keyring
@@ -43,7 +44,7 @@ from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
 from vault.service.upkeep import Upkeep
 from vault.service.writing import Journal, Writer
-from vault.storage.port import Storage
+from vault.storage.port import Row, Storage
 from vault.storage.sqlite import SqliteStorage
 
 Handler = Callable[[Call, Any], Awaitable[Message]]
@@ -113,7 +114,8 @@ class Vault:
         writer = Writer(store, journal, records, keyring, {f.field: f.audience for f in policy.fields.values()})
         reader = Reader(records, keyring, journal)
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
-        await _announce(store, journal, owner, keyring, now)
+        await _finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
+        await _announce(journal, owner, keyring, now)
         vault = cls(parts)
         vault._upkeep.start()
         return vault
@@ -160,8 +162,25 @@ class Vault:
         await self._parts.store.close()
 
 
-async def _announce(store: Storage, journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
-    """Log the start, what it finished, its key events, and from now on each epoch of the vault's own."""
+async def _finish_erasures(store: Storage, log_id: str, call: Call) -> None:
+    """Finish the erasures that a crash cut short.
+
+    Whose pseudonym it was, nobody can tell any more. The digests of the rows that go say which records these were, to
+    who verifies the rows by the log.
+    """
+
+    def finish(owner: Owner, rows: Sequence[Row]) -> bytes:
+        touched, subject = Touched(), new_subject()
+        went = [(row.record_name, digest_of(row.stored)) for row in rows] or [(RecordName(owner), NO_DIGEST)]
+        for name, digest in went:
+            touched.wrote(subject, name, NO_DIGEST, digest)
+        return touched_entry(call, touched)
+
+    await store.finish_erasures(log_id, finish)
+
+
+async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
+    """Log the start, its key events, and from now on each epoch of the vault's own."""
 
     async def log(action: str, purpose: str, at: int) -> None:
         call = Call(Caller(owner, frozenset()), f"Vault.{action}", at)
@@ -171,11 +190,6 @@ async def _announce(store: Storage, journal: Journal, owner: str, keyring: Keyri
         await log("PublishEpoch", "", at)
 
     await log("Start", "", now)
-    for unfinished in await store.finished_erasures():
-        call = Call(Caller(owner, frozenset()), "Vault.FinishErasure", now)
-        touched = Touched()
-        touched.wrote(new_subject(), RecordName(unfinished), NO_DIGEST, NO_DIGEST)
-        await journal.append(call, touched_entry(call, touched))
     for action, purpose in keyring.purposes.events:
         await log(action, purpose, now)
     keyring.purposes.events.clear()

@@ -158,6 +158,12 @@ class Erased:
     log_index: int
 
 
+EraseEntry = Callable[[int, int], bytes]
+"""Makes the log entry of an erasure: (keys, rows) that it takes out."""
+FinishEntry = Callable[[Owner, Sequence[Row]], bytes]
+"""Makes a log entry of an erasure that a start finishes: whose, and rows that it takes out, maybe not all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SystemRow:
     """A sealed row of the key store: `epochs/{hex}` and the like."""
@@ -212,8 +218,8 @@ class RecordStore(Protocol):
         A crash between the two commits of a deletion leaves them, and whoever repeats the deletion wants them gone.
         """
 
-    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
-        """Erase an owner; `finish(keys, rows)` makes the log entry."""
+    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: EraseEntry) -> Erased:
+        """Erase an owner."""
 
 
 class SystemStore(Protocol):
@@ -279,8 +285,12 @@ class LogStore(Protocol):
 class Upkeep(Protocol):
     """What is run at start-up and every hour."""
 
-    async def finished_erasures(self) -> Sequence[Owner]:
-        """Owners whose erasure was interrupted, and finished by this opening; they are to be entered in the log."""
+    async def finish_erasures(self, log_id: str, finish: FinishEntry) -> Sequence[Owner]:
+        """Finish the erasures that were interrupted, with their entries; to be called before anything is served.
+
+        Returns:
+            Whose they are.
+        """
 
     async def forget_requests(self, before: int) -> int:
         """Remove what is known of request_ids that were used before a time; how many."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.conftest import SqliteDriver
-from tests.storage.values import entries
+from tests.storage.values import LOG, entries
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.storage.port import Row
@@ -91,6 +91,7 @@ async def test_a_killed_writer_loses_and_tears_nothing(sqlite: SqliteDriver, see
     for _ in range(4):
         said = _run_and_kill(sqlite.data.parent, chance.uniform(0.01, 0.4))
         storage = await sqlite.open()
+        await storage.finish_erasures(LOG, lambda *_: b"erased")
         state = await _check(storage, _after(state, said), said)
         await _check_whole(storage)
         await storage.close()

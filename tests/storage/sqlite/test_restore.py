@@ -1,22 +1,30 @@
 """A start finds what a crash cut short and finishes it, and what a backup brought back and refuses it."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.storage.conftest import SqliteDriver
-from tests.storage.values import LOG, commit, keys_of, name, owner, put, store_one, work
-from vault.errors import ConfigError
+from tests.storage.sqlite.faults import IOERR, break_store
+from tests.storage.values import LOG, commit, entries, item, keys_of, name, owner, put, store_one, work
+from vault.domain.names import Owner
+from vault.errors import ConfigError, OutcomeUnknown
 from vault.storage.engine import sqlite3
-from vault.storage.port import Result
+from vault.storage.port import Result, Row
+from vault.storage.sqlite import erase
 
 
-def _run(path: Path, statement: str) -> None:
+def _run(path: Path, statement: str, *values: str) -> None:
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute(statement)
+        connection.execute(statement, values)
     connection.close()
+
+
+def _finished(whose: Owner, rows: Sequence[Row]) -> bytes:
+    return f"{whose}: ".encode() + b",".join(row.stored for row in rows)
 
 
 async def _session(sqlite: SqliteDriver, customer: str) -> None:
@@ -70,20 +78,55 @@ async def test_reads_alone_are_enough_to_find_an_old_data_file(sqlite: SqliteDri
 
 
 async def test_a_start_finishes_an_erasure_that_had_taken_only_the_keys(sqlite: SqliteDriver) -> None:
-    """A crash between the two stores: the rows go now, and whoever opened is told whose."""
+    """A crash between the two stores: the rows go now, in one commit with their entry."""
     store = await sqlite.open()
     row, other = await store_one(store, name(1)), await store_one(store, name(2))
     await store.close()
     _run(sqlite.keys, "INSERT INTO tombstones VALUES ('customers/1', 5)")
     _run(sqlite.keys, "DELETE FROM key_places WHERE owner = 'customers/1'")
     store = await sqlite.open()
-    assert await store.finished_erasures() == (owner(1),)
+    before = len(await entries(store))
+    assert await store.finish_erasures(LOG, _finished) == (owner(1),)
+    assert (await entries(store))[before:] == [b"customers/1: " + row.stored]
     assert list(await store.fetch([name(1), name(2)])) == [name(2)]
     assert await keys_of(store, row, other) == 1
     assert await commit(store, put(name(1))) == (Result.ERASED,)
     await store.close()
     store = await sqlite.open()
-    assert await store.finished_erasures() == ()
+    assert await store.finish_erasures(LOG, _finished) == ()
+    assert len(await entries(store)) == before + 2
+    await store.close()
+
+
+async def test_a_crash_while_a_start_finishes_an_erasure_loses_no_entry(sqlite: SqliteDriver) -> None:
+    """Whether the commit failed or had its effect: the next start leaves the rows out and one entry in."""
+    for customer, after in ((1, False), (2, True)):
+        store = await sqlite.open()
+        row = await store_one(store, name(customer))
+        _run(sqlite.keys, "INSERT INTO tombstones VALUES (?, 5)", owner(customer))
+        await break_store(store, "data", "COMMIT", IOERR, after=after)
+        with pytest.raises(OutcomeUnknown):
+            await store.finish_erasures(LOG, _finished)
+        await store.close()
+        store = await sqlite.open()
+        await store.finish_erasures(LOG, _finished)
+        assert await store.fetch([name(customer)]) == {}
+        assert (await entries(store)).count(f"customers/{customer}: ".encode() + row.stored) == 1
+        await store.close()
+
+
+async def test_an_erasure_of_many_rows_is_finished_in_entries_of_some(
+    sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is in one of them."""
+    monkeypatch.setattr(erase, "_ROWS_PER_ENTRY", 2)
+    store = await sqlite.open()
+    puts = [put(name(1, f"cards/{card}")) for card in range(4)]
+    await store.commit(work(item(*puts)))
+    _run(sqlite.keys, "INSERT INTO tombstones VALUES ('customers/1', 5)")
+    await store.finish_erasures(LOG, _finished)
+    halves = [b",".join(each.row.stored for each in half) for half in (puts[:2], puts[2:])]
+    assert (await entries(store))[1:] == [b"customers/1: " + half for half in halves]
     await store.close()
 
 
@@ -95,7 +138,7 @@ async def test_a_tombstone_in_the_data_counts_for_the_keys(sqlite: SqliteDriver)
     await store.close()
     _run(sqlite.data, "INSERT INTO tombstones VALUES ('customers/1', 5)")
     store = await sqlite.open()
-    assert await store.finished_erasures() == (owner(1),)
+    assert await store.finish_erasures(LOG, _finished) == (owner(1),)
     assert await keys_of(store, row) == 0
     assert await store.erased(owner(1))
     await store.close()

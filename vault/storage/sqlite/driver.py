@@ -9,6 +9,8 @@ from vault.domain.names import Owner, RecordName
 from vault.storage.port import (
     Committed,
     Erased,
+    EraseEntry,
+    FinishEntry,
     Row,
     SeenRequest,
     SystemRow,
@@ -17,7 +19,7 @@ from vault.storage.port import (
     WrappedKey,
 )
 from vault.storage.sqlite import startup, system
-from vault.storage.sqlite.erase import Erasure
+from vault.storage.sqlite.erase import Erasure, Unfinished
 from vault.storage.sqlite.reader import Reader
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
@@ -108,7 +110,7 @@ class SqliteStorage:
         """See the port."""
         return await self._writer.run(system.destroy_keys(owner, record_name))
 
-    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: Callable[[int, int], bytes]) -> Erased:
+    async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: EraseEntry) -> Erased:
         """See the port."""
         return await self._writer.run(Erasure(owner, erased_at, log_id, finish).run)
 
@@ -176,9 +178,9 @@ class SqliteStorage:
 
     # Upkeep
 
-    async def finished_erasures(self) -> Sequence[Owner]:
+    async def finish_erasures(self, log_id: str, finish: FinishEntry) -> Sequence[Owner]:
         """See the port."""
-        return await self._writer.run(lambda stores: stores.finished)
+        return await self._writer.run(Unfinished(log_id, finish).run)
 
     async def forget_requests(self, before: int) -> int:
         """See the port."""

@@ -6,12 +6,13 @@
     4. the answer
 
 The data transaction begins first and holds what it counts, so the entry is made before anything is destroyed and a
-failure of `finish` leaves all as it was. After step 1 there is no way back: start-up takes each store's tombstones to
-the other, and a repeated erasure finishes what a failed one left.
+failure of `finish` leaves all as it was. After step 1 there is no way back: a start takes each store's tombstones to
+the other, and a repeated erasure finishes what a failed one left. What a start finishes is in the log as well: rows and
+entry go in one commit, so that no second crash can come between them.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 
@@ -19,17 +20,21 @@ from vault.crypto.merkle import leaf_hash
 from vault.domain.names import Owner
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.engine import sqlite3
-from vault.storage.port import Erased
-from vault.storage.sqlite import failures, slots
+from vault.storage.port import Erased, EraseEntry, FinishEntry, Row
+from vault.storage.sqlite import failures, rows, slots
 from vault.storage.sqlite.connection import truncate
 from vault.storage.sqlite.stores import Stores
 
 _TOMBSTONE = "INSERT OR IGNORE INTO tombstones (owner, erased_at) VALUES (?, ?)"
 _TOMBSTONES = "SELECT owner, erased_at FROM tombstones ORDER BY owner"
 _COUNT = "SELECT count(*) FROM records WHERE owner = ?"
+_ROWS = """SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records
+    WHERE owner = ? AND record_name > ? ORDER BY record_name LIMIT ?"""
+_ROWS_PER_ENTRY = 1000
+"""Of an erasure that a start finishes: an entry stays small enough to be read over the wire."""
 _KEYS = 0
 """The key store, in `_in_one_only`."""
-_ENTRY = "INSERT INTO log_entries (log_id, idx, entry, leaf) VALUES (?, ?, ?, ?)"
+_ENTRY = "INSERT INTO log_entries (log_id, idx, entry, leaf) {values}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Erasure:
     owner: Owner
     erased_at: int
     log_id: str
-    finish: Callable[[int, int], bytes]
+    finish: EraseEntry
 
     def run(self, stores: Stores) -> Erased:
         """All steps, in the writer's thread.
@@ -56,7 +61,6 @@ class Erasure:
             raise OutcomeUnknown("the keys are destroyed; repeat the erasure to finish it") from None
 
     def _steps(self, stores: Stores) -> Erased:
-        index = stores.log_sizes.get(self.log_id, 0)
         with stores.data_transaction() as data:
             row_count: int = data.execute(_COUNT, (self.owner,)).fetchone()[0]
             with stores.key_transaction() as keys:  # (1)
@@ -65,9 +69,9 @@ class Erasure:
                 bury_keys(keys, self.owner, self.erased_at, doomed)
             truncate(stores.keys)  # (2)
             bury_rows(data, self.owner, self.erased_at)  # (3)
-            data.execute(_ENTRY, (self.log_id, index, entry, leaf_hash(entry)))
-        stores.log_sizes[self.log_id] = index + 1
-        return Erased(len(doomed), row_count, index)
+            size = _append(stores, self.log_id, [entry])
+        stores.log_sizes[self.log_id] = size
+        return Erased(len(doomed), row_count, size - 1)
 
 
 def bury_keys(keys: sqlite3.Connection, owner: Owner, erased_at: int, doomed: Sequence[slots.Place]) -> None:
@@ -83,27 +87,54 @@ def bury_rows(data: sqlite3.Connection, owner: Owner, erased_at: int) -> None:
     data.execute("DELETE FROM records WHERE owner = ?", (owner,))
 
 
-def finish_erasures(stores: Stores) -> tuple[Owner, ...]:
-    """Take each store's tombstones to the other, keys before rows; at start-up, before anything is served.
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a start does about erasures that a crash, or a restored file, left in one store only."""
 
-    Returns:
-        The owners whose erasure was not whole; whoever opened the stores enters them in the log.
-    """
-    rows_to_go: list[tuple[Owner, int]] = []
-    keys_to_go: list[tuple[Owner, int]] = []
-    for owner, erased_at, store in _in_one_only(stores.keys.execute(_TOMBSTONES), stores.data.execute(_TOMBSTONES)):
-        (rows_to_go if store is _KEYS else keys_to_go).append((owner, erased_at))
-    if keys_to_go:
-        with stores.key_transaction() as keys:
-            for owner, erased_at in keys_to_go:
-                bury_keys(keys, owner, erased_at, slots.of_owner(keys, owner))
-        truncate(stores.keys)
-    unfinished = [*rows_to_go, *keys_to_go]
-    if unfinished:
+    log_id: str
+    finish: FinishEntry
+
+    def run(self, stores: Stores) -> tuple[Owner, ...]:
+        """Take each store's tombstones to the other, before anything is served; the owners.
+
+        The data store's commit comes first here: its entry is then never missing, and a crash before the key store's
+        has the next start do both again.
+        """
+        found = list(_in_one_only(stores.keys.execute(_TOMBSTONES), stores.data.execute(_TOMBSTONES)))
+        if not found:
+            return ()
         with stores.data_transaction() as data:
-            for owner, erased_at in unfinished:
+            entries: list[bytes] = []
+            for owner, erased_at, _ in found:
+                entries += self._entries(data, owner)
                 bury_rows(data, owner, erased_at)
-    return tuple(owner for owner, _ in unfinished)
+            size = _append(stores, self.log_id, entries)
+        stores.log_sizes[self.log_id] = size
+        if lacking := [(owner, erased_at) for owner, erased_at, store in found if store is not _KEYS]:
+            with stores.key_transaction() as keys:
+                for owner, erased_at in lacking:
+                    bury_keys(keys, owner, erased_at, slots.of_owner(keys, owner))
+            truncate(stores.keys)
+        return tuple(owner for owner, _, _ in found)
+
+    def _entries(self, data: sqlite3.Connection, owner: Owner) -> Iterator[bytes]:
+        """The entries of one owner: one at least, and one for each page of rows."""
+        after = ""
+        while True:
+            page = [Row(*row) for row in data.execute(_ROWS, (owner, after, _ROWS_PER_ENTRY)).fetchall()]
+            if page or not after:
+                yield self.finish(owner, page)
+            if len(page) < _ROWS_PER_ENTRY:
+                return
+            after = page[-1].record_name
+
+
+def _append(stores: Stores, log_id: str, entries: Sequence[bytes]) -> int:
+    """Entries in, inside of a data transaction; the log's size once it has committed."""
+    start = stores.log_sizes.get(log_id, 0)
+    values = [(log_id, at, entry, leaf_hash(entry)) for at, entry in enumerate(entries, start)]
+    rows.execute(stores.data, _ENTRY, values)
+    return start + len(entries)
 
 
 def _in_one_only(*stores: Iterable[tuple[Owner, int]]) -> Iterator[tuple[Owner, int, int]]:

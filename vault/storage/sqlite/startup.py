@@ -7,7 +7,8 @@ Before anything is served:
     3. both files are of one vault, and neither is behind what the other has seen (a restored backup)
     4. the WALs are emptied into the files: what a failed fsync left in the page cache only is written again; the
        folders are synced, because SQLite ignores an error when it syncs the folder of a WAL that it has just made
-    5. erasures that a crash cut short are finished
+
+Erasures that a crash cut short are finished next, by whoever opens (`erase.Unfinished`): they need a log entry.
 """
 
 import fcntl
@@ -18,7 +19,6 @@ from vault.errors import ConfigError
 from vault.storage import engine
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite.connection import check_file, connect, make_file, sync_folder, truncate
-from vault.storage.sqlite.erase import finish_erasures
 from vault.storage.sqlite.failures import Fatal, while_writing
 from vault.storage.sqlite.schema import data_migrations, keys_migrations, migrate
 from vault.storage.sqlite.stores import Stores
@@ -101,7 +101,6 @@ def open_stores(data_path: Path, keys_path: Path) -> Stores:
         for path, connection in ((data_path, stores.data), (keys_path, stores.keys)):
             truncate(connection)
             sync_folder(path)
-        stores.finished = finish_erasures(stores)
     except BaseException as error:
         for connection in connections:
             connection.close()

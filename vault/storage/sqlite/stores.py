@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from vault.domain.names import Owner
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite import rows
 from vault.storage.sqlite.connection import transaction
@@ -38,8 +37,6 @@ class Stores:
     owed: Owed = field(default_factory=Owed)
     written: int = 0
     """Bytes of WAL since the last checkpoint, estimated."""
-    finished: tuple[Owner, ...] = ()
-    """Owners whose erasure a start found unfinished, and finished."""
     destroyed: bool = False
     """Keys were deleted since the key store's WAL was last cut: their old pages are still in it."""
 
