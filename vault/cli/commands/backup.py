@@ -37,8 +37,8 @@ def command(
 
     The copy is looked through and, of the data, the log verified before the file gets its name; FILE.json beside it
     says of which moment it is, with a digest. Back up the data first, then the keys: rows whose keys are missing are
-    lost, keys without rows are not. Keep the two in different places: data for as long as you like, keys for days, because
-    an erasure reaches no backup of the key store. The root key is in neither: keep a copy of it in a third place.
+    lost, keys without rows are not. Keep the two in different places: data for as long as you like, keys for days,
+    because an erasure reaches no backup of the key store. The root key is in neither: keep a copy of it elsewhere.
 
     Example:
       customer-vault backup data ./vault-dir --to /backup/data/2026-11-23.db
