@@ -11,6 +11,7 @@ from vault.keyring.keyring import Keyring
 from vault.policy.decide import DENIED
 from vault.policy.model import Policy
 from vault.service.call import Call
+from vault.service.clock import Clock
 from vault.service.opening import Opened, Records, customer_facts
 from vault.storage.port import Storage
 from vault.store.v1.record_pb2 import CustomerFacts
@@ -33,6 +34,7 @@ class Parts:
     writer: "Writer"
     journal: "Journal"
     log: AuditLog
+    clock: Clock
 
     async def customer(self, call: Call, customer: CustomerId) -> tuple[Opened, CustomerFacts]:
         """The customer record and its facts, for writes and for names and times.

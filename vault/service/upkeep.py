@@ -4,6 +4,10 @@ The sweep retires keys that no row opens under; it never deletes. Requests past 
 of their fingerprints destroyed. Purging retired keys, expiring records and restoring
 are jobs of their own and belong here when they come. A round that fails is tried again at the next hour: nothing that a
 caller was promised depends on it.
+
+All of it goes by the age of things, so all of it waits while the clock is in doubt (`vault.service.clock`): to a clock
+that ran ahead, a key whose write is under way is a stale one. Between the rounds the clock is watched, so that a jump
+is noticed and noted before somebody starts the server again.
 """
 
 import asyncio
@@ -12,19 +16,24 @@ from contextlib import suppress
 
 from vault.errors import OpenError, VaultError
 from vault.keyring.requests import RequestKeys
+from vault.service.clock import Clock
 from vault.service.opening import Records
 from vault.storage.port import REQUEST_LIFETIME_MS, Storage, WrappedKey
 
 EVERY_S = 3600.0
+WATCH_S = 20.0
 
 
 class Upkeep:
     """The rounds of one process; `start` after the vault is open, `close` before its stores are."""
 
-    def __init__(self, store: Storage, records: Records, requests: RequestKeys, *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, store: Storage, records: Records, requests: RequestKeys, clock: Clock, *, every_s: float = EVERY_S
+    ) -> None:
         self._store = store
         self._requests = requests
         self._records = records
+        self._clock = clock
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -33,8 +42,10 @@ class Upkeep:
         self._task = asyncio.create_task(self._run(), name="upkeep")
 
     async def round(self) -> int:
-        """One round; how many keys were retired."""
-        now = time.time_ns() // 1_000_000
+        """One round, unless the clock is in doubt; how many keys were retired."""
+        now = await self._clock.trusted()
+        if now is None:
+            return 0
         await self._store.forget_requests(now - REQUEST_LIFETIME_MS)
         await self._requests.destroy_old(now)
         return await self._store.sweep(now, self._retired)
@@ -51,7 +62,16 @@ class Upkeep:
             # A full disk or a damaged page: calls report it, the next round tries again.
             with suppress(VaultError):
                 await self.round()
-            await asyncio.sleep(self._every_s)
+            await self._watch(time.monotonic() + self._every_s)
+
+    async def _watch(self, until: float) -> None:
+        """Look at the clock now and then; a round that was held back need not wait for its hour."""
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(WATCH_S, left))
+            held = bool(self._clock.doubt)
+            with suppress(VaultError):
+                if await self._clock.trusted() is not None and held:
+                    return
 
     def _retired(self, key: WrappedKey) -> WrappedKey:
         try:

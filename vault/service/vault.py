@@ -31,6 +31,7 @@ from vault.policy.decide import permit_call
 from vault.policy.model import Caller, Policy
 from vault.service import validation
 from vault.service.call import Call
+from vault.service.clock import Clock, confirmation_beside
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
 from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
@@ -64,7 +65,7 @@ class Vault:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._upkeep = Upkeep(parts.store, parts.records, parts.keyring.requests)
+        self._upkeep = Upkeep(parts.store, parts.records, parts.keyring.requests, parts.clock)
         self.policy = parts.policy
         self.methods: Mapping[str, Handler] = MappingProxyType(_methods(parts))
 
@@ -113,9 +114,11 @@ class Vault:
         journal = Journal(store, log_id, keyring.vault_keys)
         writer = Writer(store, journal, records, keyring, {f.field: f.audience for f in policy.fields.values()})
         reader = Reader(records, keyring, journal)
-        parts = Parts(policy, keyring, store, records, reader, writer, journal, log)
+        clock = Clock(store, confirmation_beside(settings.storage.data))
+        await clock.start()
+        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock)
         await _finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
-        await _announce(journal, owner, keyring, now)
+        await _announce(parts, owner, now)
         vault = cls(parts)
         vault._upkeep.start()
         return vault
@@ -179,8 +182,9 @@ async def _finish_erasures(store: Storage, log_id: str, call: Call) -> None:
     await store.finish_erasures(log_id, finish)
 
 
-async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) -> None:
-    """Log the start, its key events, and from now on each epoch of the vault's own."""
+async def _announce(parts: Parts, owner: str, now: int) -> None:
+    """Log the start, its key events; from now on its own epochs, and what the clock holds back."""
+    journal, keyring = parts.journal, parts.keyring
 
     async def log(action: str, purpose: str, at: int) -> None:
         call = Call(Caller(owner, frozenset()), f"Vault.{action}", at)
@@ -189,11 +193,15 @@ async def _announce(journal: Journal, owner: str, keyring: Keyring, now: int) ->
     async def published(_audience: str, at: int) -> None:
         await log("PublishEpoch", "", at)
 
+    async def changed(action: str, at: int) -> None:
+        await log(action, "", at)
+
     await log("Start", "", now)
     for action, purpose in keyring.purposes.events:
         await log(action, purpose, now)
     keyring.purposes.events.clear()
     keyring.sealing.announce = published
+    parts.clock.announce = changed
 
 
 def root_key_provider(settings: RootKeySettings) -> RootKeyProvider:

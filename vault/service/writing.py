@@ -1,7 +1,8 @@
 """The way of a write: sealed for the current audiences, locked under a fresh record key, committed once.
 
-A request_id has one effect within 24 hours: the answer of the first call is kept (names, etags, times; no value) and
-given again. Only a call that did something is remembered, so a refused one can be repaired and sent again.
+A request_id has one effect for at least 24 hours, whatever the clock says meanwhile: the answer of the first call is
+kept (names, etags, times; no value) and given again. Only a call that did something is remembered, so a refused one can
+be repaired and sent again.
 """
 
 import hmac
@@ -26,7 +27,6 @@ from vault.service.entries import Touched, touched_entry
 from vault.service.kinds import CONTACT, RecordMessage
 from vault.service.opening import Opened, Records
 from vault.storage.port import (
-    REQUEST_LIFETIME_MS,
     Item,
     Lookup,
     Put,
@@ -175,8 +175,6 @@ class Writer:
         if not request_id:
             return None, None
         seen = await self._store.seen_request(call.caller.spiffe_id, request_id)
-        if seen and call.now - seen.seen_at > REQUEST_LIFETIME_MS:
-            seen = None
         at = seen.seen_at if seen else call.now
         content = _without_card_text(request, cards)
         fingerprint = await self._keyring.requests.fingerprint(call.caller.spiffe_id, call.method, content, at)

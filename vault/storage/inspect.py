@@ -13,7 +13,7 @@ from typing import Any
 from vault.errors import ConfigError, DataLoss
 from vault.storage import engine
 from vault.storage.engine import sqlite3
-from vault.storage.port import VaultKeyRow
+from vault.storage.port import ClockNote, VaultKeyRow
 from vault.storage.sqlite import failures
 from vault.storage.sqlite.connection import check_file, connect
 from vault.storage.sqlite.startup import LOG_SIZE
@@ -21,6 +21,7 @@ from vault.storage.sqlite.startup import LOG_SIZE
 _INTERRUPTED = 9
 _NO_STORE = {None, 1, 11, 26}
 """ERROR (no such table), CORRUPT, NOTADB, undecodable text; the others are about the moment: busy, I/O, no memory."""
+_YEAR_9999_MS = 253_402_300_799_999
 _STEPS = 1000
 """Of SQLite's machine, between two looks at the clock: well under a millisecond."""
 
@@ -65,6 +66,19 @@ def belong_together(data: Path, keys: Path) -> None:
             raise ConfigError(str(data), "", f"is older than {keys}: one of them was put back from a backup")
 
 
+def clock_note(data: Path) -> ClockNote | None:
+    """What the server last noted of its clock; None if it has not yet.
+
+    Raises:
+        ConfigError: the file is missing, or cannot be opened.
+        DataLoss: it is damaged.
+    """
+    if not _all(data, "SELECT 1 FROM sqlite_schema WHERE name = 'clock'"):
+        return None
+    found = _all(data, "SELECT right_at, doubt FROM clock WHERE right_at BETWEEN 0 AND ?", _YEAR_9999_MS)
+    return ClockNote(*found[0]) if found else None
+
+
 def vault_keys(keys: Path) -> tuple[bytes, list[VaultKeyRow]]:
     """The vault's id and the wrapped versions of its key, as the key store has them.
 
@@ -76,14 +90,14 @@ def vault_keys(keys: Path) -> tuple[bytes, list[VaultKeyRow]]:
     return _one(keys, "SELECT vault_id FROM meta")[0], [VaultKeyRow(*row) for row in rows]
 
 
-def _one(path: Path, sql: str, *values: str) -> tuple[Any, ...]:
+def _one(path: Path, sql: str, *values: str | int) -> tuple[Any, ...]:
     found = _all(path, sql, *values)
     if not found:
         raise DataLoss(f"{path}: lacks what every store has")
     return found[0]
 
 
-def _all(path: Path, sql: str, *values: str) -> list[tuple[Any, ...]]:
+def _all(path: Path, sql: str, *values: str | int) -> list[tuple[Any, ...]]:
     with _opened(path) as connection:
         return connection.execute(sql, values).fetchall()
 

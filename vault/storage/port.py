@@ -107,12 +107,12 @@ class Result(Enum):
 
 
 REQUEST_LIFETIME_MS = 24 * 3600 * 1000
-"""How long a request_id has one effect; after that it is a new one."""
+"""How long a request_id has one effect, at least: until the upkeep forgets it, which trusts no clock in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request_id that a caller used: one effect within its lifetime."""
+    """A request_id that a caller used: one effect until it is forgotten."""
 
     caller: str
     request_id: str
@@ -184,6 +184,16 @@ class VaultKeyRow:
     """A NIST SP 800-57 state: `active`, `deactivated`, …"""
     created_at: int
     wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockNote:
+    """What the store remembers of the clock, for jobs that destroy what is old."""
+
+    right_at: int
+    """The last moment at which the clock was known to be right, milliseconds since 1970."""
+    doubt: str
+    """Why it is in doubt since then; empty if it is not."""
 
 
 class RecordStore(Protocol):
@@ -294,6 +304,12 @@ class Upkeep(Protocol):
 
     async def forget_requests(self, before: int) -> int:
         """Remove what is known of request_ids that were used before a time; how many."""
+
+    async def clock_note(self) -> ClockNote | None:
+        """What was noted last."""
+
+    async def note_clock(self, note: ClockNote) -> None:
+        """Keep another note in its place, durable on return."""
 
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """Retire live keys, older than an hour, that no row opens under; how many. It never deletes.

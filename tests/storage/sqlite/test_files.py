@@ -134,7 +134,7 @@ async def test_a_file_of_a_newer_release_is_refused(sqlite: SqliteDriver) -> Non
     """Its tables may mean something else."""
     connection = sqlite3.connect(sqlite.data)
     with connection:
-        connection.execute("UPDATE _sqlite_migrations SET name = 'data_9'")
+        connection.execute("UPDATE _sqlite_migrations SET name = 'data_9' WHERE name = 'data_1'")
     connection.close()
     with pytest.raises(ConfigError, match="made by a newer release"):
         await sqlite.open()

@@ -7,6 +7,7 @@ from pathlib import Path
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.port import (
+    ClockNote,
     Committed,
     Erased,
     EraseEntry,
@@ -185,6 +186,14 @@ class SqliteStorage:
     async def forget_requests(self, before: int) -> int:
         """See the port."""
         return await self._writer.run(system.forget_requests(before))
+
+    async def clock_note(self) -> ClockNote | None:
+        """See the port."""
+        return self._read.clock_note()
+
+    async def note_clock(self, note: ClockNote) -> None:
+        """See the port."""
+        await self._writer.run(system.note_clock(note))
 
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """See the port."""

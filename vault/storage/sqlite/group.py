@@ -16,7 +16,7 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
-from vault.storage.port import REQUEST_LIFETIME_MS, SeenRequest, Work
+from vault.storage.port import SeenRequest, Work
 from vault.storage.sqlite import failures, rows, slots
 from vault.storage.sqlite.owed import doomed
 from vault.storage.sqlite.plan import Changes, Facts, Plan, decide
@@ -132,8 +132,4 @@ def _write(data: sqlite3.Connection, plan: Plan) -> None:
     rows.execute(data, "DELETE FROM records WHERE (owner, record_name) IN ({values})", list(gone))
     rows.execute(data, _ENTRIES, plan.entries)
     requests = [(q.caller, q.request_id, q.fingerprint, q.seen_at, q.response) for q in plan.requests.values()]
-    if requests:
-        # What is past its lifetime makes room first: its id may be among the new ones.
-        newest = max(q.seen_at for q in plan.requests.values())
-        data.execute("DELETE FROM requests WHERE seen_at < ?", (newest - REQUEST_LIFETIME_MS,))
     rows.execute(data, _REQUESTS, requests)

@@ -13,7 +13,6 @@ from vault.crypto.merkle import LeafHash, leaf_hash
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.port import (
-    REQUEST_LIFETIME_MS,
     Committed,
     Item,
     Put,
@@ -114,8 +113,7 @@ class Plan:
 
     def _seen(self, request: SeenRequest) -> SeenRequest | None:
         used = (request.caller, request.request_id)
-        seen = self.requests.get(used) or self.facts.seen.get(used)
-        return seen if seen and request.seen_at - seen.seen_at <= REQUEST_LIFETIME_MS else None
+        return self.requests.get(used) or self.facts.seen.get(used)
 
     def _decide_item(self, item: Item, before: Changes) -> Result:
         """Take an item into `before` if all of it can be done."""

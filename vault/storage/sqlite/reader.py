@@ -11,7 +11,7 @@ from typing import Any
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.storage.engine import sqlite3
-from vault.storage.port import Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
+from vault.storage.port import ClockNote, Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
 from vault.storage.sqlite import failures, rows
 from vault.storage.sqlite.connection import connect
 from vault.storage.sqlite.group import SEEN
@@ -128,6 +128,11 @@ class Reader:
         sql = "SELECT size, note FROM checkpoints WHERE log_id = ? ORDER BY size DESC LIMIT 1"
         found = self._all(self._data, sql, log_id)
         return found[0] if found else None
+
+    def clock_note(self) -> ClockNote | None:
+        """What was noted of the clock."""
+        found = self._all(self._data, "SELECT right_at, doubt FROM clock")
+        return ClockNote(*found[0]) if found else None
 
     def live_keys(self, after: tuple[str, str, bytes], created_before: int, limit: int) -> list[WrappedKey]:
         """Live keys in key order, for the sweep."""

@@ -58,6 +58,10 @@ _DATA_1 = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+_DATA_CLOCK = """CREATE TABLE clock (
+        one INTEGER PRIMARY KEY CHECK (one = 1), right_at INTEGER NOT NULL, doubt TEXT NOT NULL
+    ) STRICT"""
+
 _KEYS_1 = (
     """CREATE TABLE meta (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -104,6 +108,12 @@ _KEYS_1 = (
 def data_1(db: Database) -> None:
     """The first tables of vault.db."""
     _execute(db, _DATA_1)
+
+
+@data_migrations()
+def data_clock(db: Database) -> None:
+    """When the clock was last right."""
+    _execute(db, (_DATA_CLOCK,))
 
 
 @keys_migrations()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from vault.domain.names import Owner, RecordName
 from vault.errors import AlreadyExists
 from vault.storage.engine import sqlite3
-from vault.storage.port import SystemRow, VaultKeyRow
+from vault.storage.port import ClockNote, SystemRow, VaultKeyRow
 from vault.storage.sqlite import rows, slots
 from vault.storage.sqlite.stores import Stores
 
@@ -69,6 +69,18 @@ def forget_requests(before: int) -> Callable[[Stores], int]:
     def job(stores: Stores) -> int:
         with stores.data_transaction() as data:
             return data.execute("DELETE FROM requests WHERE seen_at < ?", (before,)).rowcount
+
+    return job
+
+
+def note_clock(note: ClockNote) -> Callable[[Stores], None]:
+    """Keep a note of the clock."""
+
+    def job(stores: Stores) -> None:
+        with stores.data_transaction() as data:
+            data.execute(
+                "INSERT OR REPLACE INTO clock (one, right_at, doubt) VALUES (1, ?, ?)", (note.right_at, note.doubt)
+            )
 
     return job
 

@@ -1,0 +1,1 @@
+"""Jobs that wait because the clock is in doubt: let them go on."""
