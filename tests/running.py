@@ -87,13 +87,17 @@ def make_home(folder: Path, *options: str) -> Path:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[RunningVault]:
+def serving(home: Path, **environment: str) -> Iterator[RunningVault]:
     """Serve a vault until the block ends; then it must stop in order, unless the block ended it."""
     log = (home.parent / f"{home.name}.log").open("w")
     with (
         log,
         subprocess.Popen(
-            [*COMMAND, "serve", str(home)], stdout=subprocess.PIPE, stderr=log, text=True, env=_ENVIRONMENT
+            [*COMMAND, "serve", str(home)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=_ENVIRONMENT | environment,
         ) as process,
     ):
         try:
