@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from vault.crypto.merkle import Frontier, leaf_hash
+from vault.audit.tree import Prover, Tree
+from vault.crypto.merkle import leaf_hash
 from vault.crypto.note import Checkpoint, LogKey, open_checkpoint, sign_checkpoint
 from vault.errors import DataLoss, OpenError, OperatorError, Unavailable
 
@@ -69,6 +70,8 @@ class AuditLog:
 
     newest: bytes
     """The newest signed checkpoint that is stored: what every response carries. Set by `start`."""
+    proofs: Prover
+    """Proofs about any size up to `signed`."""
 
     def __init__(
         self,
@@ -102,7 +105,8 @@ class AuditLog:
         self._holder = holder
         self._fatal = fatal
         self._now = now
-        self._tree = Frontier()
+        self._tree = Tree()
+        self.proofs = Prover(store, log_id, self._tree)
         self._signed = -1
         self._renew_at = 0
         self._failing_since: float | None = None
@@ -139,6 +143,11 @@ class AuditLog:
         with suppress(OperatorError):
             await self._advance()
         await self._release()
+
+    @property
+    def signed(self) -> int:
+        """Entries that the newest checkpoint covers."""
+        return self._signed
 
     def check(self) -> None:
         """Refuse to serve when entries pile up unsigned.

@@ -2,8 +2,9 @@
 
 A leaf is hashed after 0x00 and a node after 0x01, so that no node passes for a leaf (second preimages). `Frontier` is
 the part of a tree that still changes: the roots of its full subtrees, one for each bit of its size. It is all that a
-log keeps in memory, whatever its length. Proofs are made from leaf hashes by the recursions of the RFC, read directly;
-they are checked by its iterative algorithms, so that the two sides of our tests share no code.
+signing needs, whatever the length. Which leaves stand under each hash of a proof is told by `inclusion_ranges` and
+`consistency_ranges`, the recursions of the RFC walked from the root; where those hashes come from is the log's matter.
+Proofs are checked by the RFC's iterative algorithms, so that the two sides of our tests share no code.
 
 Hashes are public values: they are compared with `!=`. A check raises OpenError and says nothing about where it failed.
 """
@@ -16,6 +17,9 @@ from vault.errors import InvalidArgument, OpenError
 
 LeafHash = NewType("LeafHash", bytes)
 RootHash = NewType("RootHash", bytes)
+
+Range = tuple[int, int]
+"""Leaves from the first index up to, not including, the second."""
 
 HASH_SIZE = 32
 EMPTY_ROOT = RootHash(hashlib.sha256().digest())
@@ -99,13 +103,7 @@ def inclusion_proof(leaf_hashes: Sequence[LeafHash], index: int) -> tuple[bytes,
     """
     if not 0 <= index < len(leaf_hashes):
         raise InvalidArgument("index", "must be that of a leaf of the tree")
-    if len(leaf_hashes) == 1:
-        return ()
-    k = _split(len(leaf_hashes))
-    left, right = leaf_hashes[:k], leaf_hashes[k:]
-    if index < k:
-        return (*inclusion_proof(left, index), root_of(right))
-    return (*inclusion_proof(right, index - k), root_of(left))
+    return tuple(root_of(leaf_hashes[begin:end]) for begin, end in inclusion_ranges(index, len(leaf_hashes)))
 
 
 def consistency_proof(leaf_hashes: Sequence[LeafHash], first: int) -> tuple[bytes, ...]:
@@ -118,18 +116,39 @@ def consistency_proof(leaf_hashes: Sequence[LeafHash], first: int) -> tuple[byte
     """
     if not 0 <= first <= len(leaf_hashes):
         raise InvalidArgument("first", "must be at most the size of the tree")
-    return _subproof(leaf_hashes, first, known=True) if first else ()
+    return tuple(root_of(leaf_hashes[begin:end]) for begin, end in consistency_ranges(first, len(leaf_hashes)))
 
 
-def _subproof(leaf_hashes: Sequence[LeafHash], m: int, *, known: bool) -> tuple[bytes, ...]:
-    """SUBPROOF(m, D_n, b): `known` says that the subtree's root is the first root, which the verifier has."""
-    if m == len(leaf_hashes):
-        return () if known else (root_of(leaf_hashes),)
-    k = _split(len(leaf_hashes))
-    left, right = leaf_hashes[:k], leaf_hashes[k:]
-    if m <= k:
-        return (*_subproof(left, m, known=known), root_of(right))
-    return (*_subproof(right, m - k, known=False), root_of(left))
+def inclusion_ranges(index: int, size: int) -> list[Range]:
+    """The leaves under each hash of PATH(index, D_size), for 0 <= index < size."""
+    begin, end, path = 0, size, []
+    while end - begin > 1:
+        middle = begin + _split(end - begin)
+        if index < middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((begin, middle))
+            begin = middle
+    return path[::-1]
+
+
+def consistency_ranges(first: int, size: int) -> list[Range]:
+    """The leaves under each hash of PROOF(first, D_size), for 0 <= first <= size.
+
+    While the way goes left, what stays is the first tree itself, whose root the verifier has; once it has turned right,
+    the rest of the first tree is only a part of it and must be shown.
+    """
+    begin, end, path = 0, size, []
+    while first and first != end:
+        middle = begin + _split(end - begin)
+        if first <= middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((begin, middle))
+            begin = middle
+    return path[::-1] if begin == 0 else [(begin, end), *path[::-1]]
 
 
 def _split(n: int) -> int:

@@ -1,11 +1,19 @@
-"""AuditService: the log, for auditors, and its newest checkpoint, for everyone."""
+"""AuditService: the log, for auditors; its newest checkpoint and the proof that it only grows, for everyone.
 
+Proofs are made by the process that writes the log, because it has the tree.
+"""
+
+from itertools import pairwise
+
+from vault.audit.log import AuditLog
 from vault.errors import InvalidArgument, NotFound
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
 from vault.service.paging import DEFAULT_SIZE, name_after, token_after
 from vault.service.parts import Parts
 from vault.v1 import audit_service_pb2 as v1
+
+_NOT_SIGNED = "must be at most that of the newest checkpoint"
 
 
 class Logs:
@@ -42,6 +50,49 @@ class Logs:
         if newest is None:
             raise NotFound("log_id: the log has no checkpoint yet; ask again in a second")
         return v1.GetCheckpointResponse(log_id=log_id, checkpoint=newest[1])
+
+    async def get_inclusion_proof(
+        self, call: Call, request: v1.GetInclusionProofRequest
+    ) -> v1.GetInclusionProofResponse:
+        """That an entry stands in the log, for whoever is shown the entry and does not trust the vault."""
+        log = await self._own(request.log_id)
+        note, signed = log.newest.decode(), log.signed
+        size = request.tree_size or signed
+        if size > signed:
+            raise InvalidArgument("tree_size", _NOT_SIGNED)
+        if request.index >= size:
+            raise InvalidArgument("index", "must be below tree_size; a new entry is signed within a second")
+        await self._parts.journal.append(call, touched_entry(call, Touched()))
+        return v1.GetInclusionProofResponse(
+            log_id=log.log_id,
+            index=request.index,
+            tree_size=size,
+            leaf_hash=await log.proofs.leaf_hash(request.index),
+            hashes=await log.proofs.inclusion(request.index, size),
+            checkpoint=note,
+        )
+
+    async def get_consistency_proof(
+        self, _call: Call, request: v1.GetConsistencyProofRequest
+    ) -> v1.GetConsistencyProofResponse:
+        """That the log only grew between sizes. Not logged: see the .proto."""
+        log = await self._own(request.log_id)
+        sizes = list(request.tree_sizes)
+        if any(first >= second for first, second in pairwise(sizes)):
+            raise InvalidArgument("tree_sizes", "must ascend")
+        if sizes[-1] > log.signed:
+            raise InvalidArgument("tree_sizes", _NOT_SIGNED)
+        response = v1.GetConsistencyProofResponse(log_id=log.log_id)
+        for first, second in pairwise(sizes):
+            hashes = await log.proofs.consistency(first, second)
+            response.proofs.add(first_size=first, second_size=second, hashes=hashes)
+        return response
+
+    async def _own(self, asked: str) -> AuditLog:
+        """The log that this process writes."""
+        if await self._log_id(asked) != self._parts.log.log_id:
+            raise NotFound("log_id: only the process that writes a log proves something about it; ask that one")
+        return self._parts.log
 
     async def _log_id(self, asked: str) -> str:
         if not asked:

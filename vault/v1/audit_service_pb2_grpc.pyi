@@ -19,6 +19,12 @@ class AuditServiceStub:
     ListEntries: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListEntriesRequest, _audit_service_pb2.ListEntriesResponse]
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetCheckpointRequest, _audit_service_pb2.GetCheckpointResponse]
     """The newest signed checkpoint (C2SP signed note)."""
+    GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetInclusionProofRequest, _audit_service_pb2.GetInclusionProofResponse]
+    """That an entry stands in the log: RFC 9162, section 2.1.3."""
+    GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetConsistencyProofRequest, _audit_service_pb2.GetConsistencyProofResponse]
+    """That the log has only grown between sizes: RFC 9162, section 2.1.4. Every caller may ask, and it is not logged: it
+    shows hashes only, and a log that grew by each look at it could not be watched.
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The log. Entries are serialized vault.store.v1.AuditEntry; their leaf hashes are SHA-256(0x00 || entry)."""
@@ -37,5 +43,23 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_audit_service_pb2.GetCheckpointRequest, _abc.Awaitable[_audit_service_pb2.GetCheckpointResponse]],
     ) -> _abc.Awaitable[_audit_service_pb2.GetCheckpointResponse]:
         """The newest signed checkpoint (C2SP signed note)."""
+
+    @_abc_1.abstractmethod
+    def GetInclusionProof(
+        self,
+        request: _audit_service_pb2.GetInclusionProofRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.GetInclusionProofRequest, _abc.Awaitable[_audit_service_pb2.GetInclusionProofResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.GetInclusionProofResponse]:
+        """That an entry stands in the log: RFC 9162, section 2.1.3."""
+
+    @_abc_1.abstractmethod
+    def GetConsistencyProof(
+        self,
+        request: _audit_service_pb2.GetConsistencyProofRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.GetConsistencyProofRequest, _abc.Awaitable[_audit_service_pb2.GetConsistencyProofResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.GetConsistencyProofResponse]:
+        """That the log has only grown between sizes: RFC 9162, section 2.1.4. Every caller may ask, and it is not logged: it
+        shows hashes only, and a log that grew by each look at it could not be watched.
+        """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _aio.Server) -> None: ...
