@@ -45,7 +45,7 @@ class Entries(Protocol):
 
 
 class Tree:
-    """A growing tree: the roots of its full tiles and all nodes above them, and the leaves behind the last full tile."""
+    """A growing tree: the roots of its full tiles, all nodes above them, and the leaves behind the last full tile."""
 
     __slots__ = ("_levels", "_rest", "size")
 
