@@ -1,147 +1,79 @@
-"""A process: the same rows, fetched and opened in a loop, without policy, log or network.
+"""A process: the same rows, fetched and opened (or sealed and stored) in a loop, without policy or network.
 
-It reads through the storage's own reader and opens with the functions of `vault.crypto`, as the service does; what
-the service takes longer is what the promises cost. It opens only the records that were asked for: the customer's own
-record, which the service must open beside each of them to decide, is part of that cost.
+Two loops for each case, both with the storage's own statements and the functions of `vault.crypto`:
+
+- **strict**: only the rows that were asked for. What the service takes longer is what its promises cost.
+- **floor**: all that the design makes a call do and no change of ours can remove. For a read: the customer's own
+  record, which holds the facts that decide, its key, and the log entry, durable in a group commit that as many calls
+  share as there are callers. For a write: the rows sealed and locked, their keys, the entry and the request's id,
+  durable in the same way. Together with an empty call it is the time under which no call can get.
 """
 
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from vault.cli.bench import case as cases
 from vault.cli.bench import people
-from vault.cli.bench.case import Bare
+from vault.cli.bench.bare_reads import ReadLoop, open_keys
+from vault.cli.bench.bare_writes import WriteLoop
+from vault.cli.bench.case import Reads, Writes
 from vault.cli.bench.child import say
+from vault.cli.bench.commits import GroupCommits
 from vault.cli.deployment.layout import Layout
-from vault.crypto import envelope, record_lock
-from vault.crypto.envelope import Step
-from vault.domain.audience import Purpose
-from vault.domain.fields import ALL_FIELDS, ProtectedField
 from vault.domain.names import RecordName
-from vault.keyring.keyring import Keyring
+from vault.policy import load as policy_file
 from vault.service.settings import Settings
-from vault.service.vault import root_key_provider
-from vault.storage.port import Row, SystemRow, VaultKeyRow, WrappedKey
 from vault.storage.sqlite.reader import Reader
-from vault.store.v1.record_pb2 import StoredRecord
 
 
-class _ReadOnly:
-    """The key store as a keyring reads it; a second process beside the server must not write."""
+class Bare:
+    """The loops of this process, each prepared once."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, home: Layout, commits: GroupCommits, customers: int) -> None:
+        """Beside a vault with so many customers."""
+        settings = Settings.load(home.config)
+        self._reader = Reader(settings.storage.data, settings.storage.keys)
+        self._keyring = asyncio.run(open_keys(self._reader, settings))
+        audiences = {f.field: f.audience for f in policy_file.load(settings.vault.policy).fields.values()}
+        self._commits = commits
+        self._writes = WriteLoop(commits, audiences)
+        # The order in which the cases ask: neighbours in time are no neighbours on the disk.
+        self._order = [people.customer_id(n * 7919 % customers) for n in range(customers)]
+        self._loops: dict[str, ReadLoop] = {}
 
-    async def vault_id(self) -> bytes:
-        return self._reader.vault_id()
+    def run(self, name: str, seconds: float) -> dict[str, float]:
+        """Both loops of a case: strict items and floor calls, in a second; 0 where there is no such loop."""
+        case = cases.calls(name)
+        match case.bare:
+            case Reads() as what:
+                if name not in self._loops:
+                    names = [RecordName(f"customers/{customer}/{what.suffix}") for customer in self._order]
+                    making = ReadLoop.make(self._reader, self._keyring, self._commits, what, names, case.items)
+                    self._loops[name] = asyncio.run(making)
+                loop = self._loops[name]
+                return {"items_per_s": loop.strict(seconds / 2), "floor_per_s": loop.floor(seconds / 2)}
+            case None:
+                return {"items_per_s": 0.0, "floor_per_s": 0.0}
+            case Writes():
+                return {"items_per_s": 0.0, "floor_per_s": self._writes.floor(seconds)}
 
-    async def vault_keys(self) -> Sequence[VaultKeyRow]:
-        return self._reader.vault_keys()
-
-    async def system_row(self, kind: str, row: str, version: int | None = None) -> SystemRow | None:
-        return self._reader.system_row(kind, row, version)
-
-    async def system_rows(
-        self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
-    ) -> Sequence[SystemRow]:
-        return self._reader.system_rows(kind, prefix, after, limit)
-
-    async def add_vault_key(self, row: VaultKeyRow) -> NoReturn:
-        raise NotImplementedError
-
-    async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> NoReturn:
-        raise NotImplementedError
-
-    async def count_system_rows(self, kind: str, prefix: str) -> int:
-        return self._reader.count_system_rows(kind, prefix)
-
-    async def remove_system_rows(self, kind: str, before: str) -> NoReturn:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """What the loop has at hand; nothing of it is looked up in a store while it runs."""
-
-    reader: Reader
-    keyring: Keyring
-    steps: Mapping[tuple[bytes, int], Step]
-    wanted: Mapping[int, ProtectedField]
-
-    @classmethod
-    async def make(cls, reader: Reader, keyring: Keyring, what: Bare, names: Sequence[RecordName]) -> "Loop":
-        """Prepare the loop for these records."""
-        loop = cls(reader, keyring, {}, {})
-        if not what.purpose:
-            return loop
-        used = {(e.epoch_id, e.step) for name in names for r in loop.read([name]) for e in r.envelopes}
-        purpose = Purpose(what.purpose)
-        epochs = {i: epoch for i, _ in used if (epoch := await keyring.epochs.get(i)) is not None}
-        secrets = await keyring.opening.secrets(purpose, epochs.values())
-        steps = {(i, number): keyring.opening.step(purpose, epochs[i], secrets[i], number) for i, number in used}
-        return cls(reader, keyring, steps, {f.number: f for f in _fields(what.category)})
-
-    def read(self, names: Sequence[RecordName]) -> list[StoredRecord]:
-        """Fetch some records and open them."""
-        rows = self.reader.fetch(names)
-        keys = self.reader.fetch_keys(list(rows.values()))
-        return [self._open(row, keys[row.key_id]) for row in rows.values()]
-
-    def _open(self, row: Row, key: WrappedKey) -> StoredRecord:
-        vault_id = self.keyring.vault_id
-        record_key = self.keyring.vault_keys.version(key.n).wrapping.unwrap(key.wrapped, row.key_id, row.record_name)
-        header = record_lock.Header(row.record_name, row.key_id, row.version, row.written_at, row.expires_at)
-        record = StoredRecord.FromString(record_lock.unlock(record_key, vault_id, header, row.stored))
-        if self.wanted:
-            for sealed in record.envelopes:
-                step = self.steps[sealed.epoch_id, sealed.step]
-                for _, plaintext in envelope.open_boxes(vault_id, step, row.record_name, sealed, self.wanted):
-                    plaintext.decode()
-        return record
+    def load(self, rows: int, batch: int) -> dict[str, float]:
+        """Store so many customers, so many in a commit, as an import does; customers in a second."""
+        return {"items_per_s": self._writes.load(rows, batch)}
 
 
-def _fields(category: str) -> list[ProtectedField]:
-    return [field for name, field in ALL_FIELDS.items() if name.startswith(f"{category}.")]
-
-
-async def _open_keys(reader: Reader, settings: Settings) -> Keyring:
-    provider = root_key_provider(settings.root_key)
-    # Without purposes to look after, it makes no key and changes no state.
-    return await Keyring.open(_ReadOnly(reader), provider, owner="", custody={}, pinned={}, now=0)
-
-
-def _run(loop: Loop, names: Sequence[RecordName], items: int, seconds: float) -> dict[str, object]:
-    """Read batch after batch for so many seconds."""
-    done, began = 0, time.perf_counter()
-    while (taken := time.perf_counter() - began) < seconds:
-        start = done % (len(names) - items + 1)
-        done += len(loop.read(names[start : start + items]))
-    return {"items": done, "seconds": taken}
-
-
-def _main(home: str, customers: str) -> None:
-    settings = Settings.load(Layout(Path(home)).config)
-    reader = Reader(settings.storage.data, settings.storage.keys)
-    keyring = asyncio.run(_open_keys(reader, settings))
-    # The order in which the cases ask: neighbours in time are no neighbours on the disk.
-    order = [people.customer_id(n * 7919 % int(customers)) for n in range(int(customers))]
-    loops: dict[str, tuple[Loop, list[RecordName]]] = {}
-    for line in sys.stdin:
-        command = json.loads(line)
-        case = cases.load(command["case"])
-        if case.bare is None:
-            say({"items": 0, "seconds": 0.0})
-            continue
-        if command["case"] not in loops:
-            names = [RecordName(f"customers/{customer}/{case.bare.suffix}") for customer in order]
-            loops[command["case"]] = asyncio.run(Loop.make(reader, keyring, case.bare, names)), names
-        say(_run(*loops[command["case"]], case.items, command["seconds"]))
+def _main(home: str, scratch: str, customers: str) -> None:
+    folder = Path(scratch)
+    with GroupCommits(folder / "bare-data.db", folder / "bare-keys.db") as commits:
+        bare = Bare(Layout(Path(home)), commits, int(customers))
+        for line in sys.stdin:
+            command = json.loads(line)
+            if command["do"] == "load":
+                say(bare.load(command["rows"], command["batch"]))
+            else:
+                say(bare.run(command["case"], command["seconds"]))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,32 @@
-"""What a case is: requests to send, how to know that the answers are right, and what it is compared with.
+"""What a case is: something that is measured, in a file of its own.
 
-A case names a method, not a stub, and its requests are bytes: what a client spends on its messages is not the
-server's, and on two cores it would be taken from the server's time.
+Most are a `Case`: a method that is called as often as it can be, beside the empty method and the bare loop. A case
+names a method, not a stub, and its requests are bytes: what a client spends on its messages is not the server's, and
+on two cores it would be taken from the server's time.
+
+What is no number of calls in a second (an erasure's milliseconds, bytes for each customer) is a `Special`: it measures
+by itself, and says its figures by name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vault.cli import plugins
 
+if TYPE_CHECKING:
+    from vault.cli.bench.place import Place
+    from vault.cli.bench.rounds import Plan
+
 _PACKAGE: Final = "vault.cli.bench.cases"
+
+CALLERS: Final = 32
+"""At once; each sends its next request when it has its answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
-    """Records to fetch and open without a service."""
+class Reads:
+    """The bare loop of a read: records to fetch and open without a service."""
 
     suffix: str
     """Of their names under their customers."""
@@ -26,8 +37,16 @@ class Bare:
 
 
 @dataclass(frozen=True, slots=True)
+class Writes:
+    """The bare loop of a write: made-up customers, sealed, locked and committed without a service."""
+
+
+Bare = Reads | Writes
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure."""
+    """A method, called as often as it can be."""
 
     method: str
     """`ContactService/GetContact`"""
@@ -44,14 +63,34 @@ class Case:
     """What each ratio is meant to be at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class Special:
+    """Something that measures by itself."""
+
+    measure: Callable[["Place", "Plan"], dict[str, Any]]
+    """Returns a document of `figures.special`."""
+
+
 def names() -> list[str]:
     """All cases."""
     return plugins.names(_PACKAGE)
 
 
-def load(name: str) -> Case:
+def load(name: str) -> Case | Special:
     """One of them."""
-    case: Case = plugins.load(_PACKAGE, name).CASE
+    case: Case | Special = plugins.load(_PACKAGE, name).CASE
+    return case
+
+
+def calls(name: str) -> Case:
+    """One that is a method.
+
+    Raises:
+        TypeError: it is not.
+    """
+    case = load(name)
+    if not isinstance(case, Case):
+        raise TypeError(f"{name} calls no method")
     return case
 
 

@@ -1,7 +1,8 @@
 """A process: a gRPC server whose one method does nothing, with the vault's TLS, limits and event loop.
 
 What it costs is the floor under every method of a server in Python. The last part of the method's name is the size of
-the answer in bytes, so that each case is compared with an answer as large as its own.
+the answer in bytes, so that each case is compared with an answer as large as its own. A second port on the loopback has
+no TLS: the difference is what TLS costs.
 """
 
 import asyncio
@@ -48,8 +49,9 @@ async def _serve(at: Layout) -> None:
     server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
     server.add_generic_rpc_handlers([_Methods()])
     port = server.add_secure_port("127.0.0.1:0", credentials)
+    plain = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    say({"ready": f"127.0.0.1:{port}"})
+    say({"ready": {"empty": f"127.0.0.1:{port}", "plain": f"127.0.0.1:{plain}"}})
     await server.wait_for_termination()
 
 

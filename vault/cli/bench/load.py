@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,10 +32,10 @@ Call = Callable[[bytes], Awaitable[bytes]]
 class Callers:
     """The connections of this process, and how far it is in each case's requests."""
 
-    def __init__(self, home: Layout, vault: str, empty: str, number: int, customers: int) -> None:
+    def __init__(self, home: Layout, targets: Mapping[str, str], number: int, customers: int) -> None:
         """Args as the coordinator gives them; `number` is this process's own."""
         self._home = home
-        self._targets = {"vault": vault, "empty": empty}
+        self._targets = targets
         self._number = number
         self._customers = customers
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
@@ -69,8 +69,8 @@ class Callers:
         return {"customers": self._customers}
 
     async def run(self, name: str, target: str, callers: int, seconds: float) -> dict[str, Any]:
-        """Call for so many seconds; `target` is "vault" or "empty"."""
-        case = cases.load(name)
+        """Call for so many seconds; `target` is "vault", "empty" or, the same without TLS, "plain"."""
+        case = cases.calls(name)
         requests = self._requests.setdefault(name, case.requests(self._customers, self._number))
         if name not in self._sizes:
             answer = await self._method(case.role, "vault", f"/vault.v1.{case.method}")(next(requests))
@@ -90,16 +90,21 @@ class Callers:
     def _method(self, role: str, target: str, path: str) -> Call:
         """A method by its path; bytes in, bytes out."""
         if (role, target) not in self._channels:
-            folder = self._home.caller(role)
-            credentials = grpc.ssl_channel_credentials(
-                *((folder / file).read_bytes() for file in ("ca.pem", "key.pem", "cert.pem"))
-            )
-            options = [("grpc.ssl_target_name_override", SERVER_NAME), ("grpc.enable_http_proxy", 0)]
-            options += [("grpc.max_receive_message_length", 16 << 20)]
-            channel = grpc.aio.secure_channel(self._targets[target], credentials, options=options)
-            self._channels[role, target] = channel
+            self._channels[role, target] = self._connect(role, target)
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channels[role, target].unary_unary(path)
         return lambda request: method(request, timeout=_DEADLINE_SECONDS)
+
+    def _connect(self, role: str, target: str) -> grpc.aio.Channel:
+        options: list[tuple[str, str | int]] = [("grpc.enable_http_proxy", 0)]
+        options += [("grpc.max_receive_message_length", 16 << 20)]
+        if target == "plain":
+            return grpc.aio.insecure_channel(self._targets[target], options=options)
+        folder = self._home.caller(role)
+        credentials = grpc.ssl_channel_credentials(
+            *((folder / file).read_bytes() for file in ("ca.pem", "key.pem", "cert.pem"))
+        )
+        options += [("grpc.ssl_target_name_override", SERVER_NAME)]
+        return grpc.aio.secure_channel(self._targets[target], credentials, options=options)
 
 
 async def _call(call: Call, requests: Iterator[bytes], end: float, taken: list[float]) -> None:
@@ -108,8 +113,8 @@ async def _call(call: Call, requests: Iterator[bytes], end: float, taken: list[f
         taken.append(time.perf_counter() - began)
 
 
-def _main(home: str, vault: str, empty: str, number: str, customers: str) -> None:
-    callers = Callers(Layout(Path(home)), vault, empty, int(number), int(customers))
+def _main(home: str, targets: str, number: str, customers: str) -> None:
+    callers = Callers(Layout(Path(home)), json.loads(targets), int(number), int(customers))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for line in sys.stdin:
             say(runner.run(callers.do(json.loads(line))))

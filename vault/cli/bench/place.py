@@ -5,10 +5,11 @@ before an answer leaves. Its folder is where temporary files go (TMPDIR); if tha
 nothing there, so the run says how long the disk takes to sync.
 """
 
+import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,25 @@ _SYNCS: Final = 20
 class Place:
     """What a run works with."""
 
+    home: Path
     vault: Child
     empty: Child
     bare: Child
     load: Sequence[Child]
+    addresses: Mapping[str, str]
+    """Of the vault, of the empty method, and of the same without TLS (`plain`)."""
+    customers: int
     sync_ms: float
     """Median time of a write of 4 KiB that is on the disk."""
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is; it goes when the run ends."""
+        return self.home.parent
+
+    def start(self, name: str, module: str, *arguments: str) -> Child:
+        """One more process, which the caller ends; what it says goes to a file of this name."""
+        return Child(module, *arguments, log=self.folder / f"{name}.log")
 
 
 @contextmanager
@@ -43,22 +57,32 @@ def prepared(customers: int, load_processes: int) -> Iterator[Place]:
         Unavailable: a process did not start.
     """
     with tempfile.TemporaryDirectory(prefix="customer-vault-bench-") as folder, ExitStack() as stack:
-        home = Path(folder) / "vault"
-        create(home, Wish(spiffe.parse_trust_domain("vault.example"), Address("127.0.0.1", 0)))
+        home = new_home(Path(folder) / "vault")
 
         def start(name: str, module: str, *arguments: str) -> Child:
             return stack.enter_context(Child(module, *arguments, log=Path(folder) / f"{name}.log"))
 
         vault = start("vault", "vault.cli", "serve", str(home), "--json")
         empty = start("empty", "vault.cli.bench.empty", str(home))
-        targets = [child.answer()["ready"] for child in (vault, empty)]
+        addresses = {"vault": vault.answer()["ready"], **empty.answer()["ready"]}
         load = [
-            start(f"load-{number}", "vault.cli.bench.load", str(home), *targets, str(number), str(customers))
+            start(f"load-{number}", "vault.cli.bench.load", *callers(home, addresses, number, customers))
             for number in range(load_processes)
         ]
         load[0].ask(do="fill")
-        bare = start("bare", "vault.cli.bench.bare", str(home), str(customers))
-        yield Place(vault, empty, bare, load, _sync_ms(Path(folder) / "sync"))
+        bare = start("bare", "vault.cli.bench.bare", str(home), folder, str(customers))
+        yield Place(home, vault, empty, bare, load, addresses, customers, _sync_ms(Path(folder) / "sync"))
+
+
+def new_home(home: Path) -> Path:
+    """A vault's folder, as `init` makes it, for a server on a port that is free."""
+    create(home, Wish(spiffe.parse_trust_domain("vault.example"), Address("127.0.0.1", 0)))
+    return home
+
+
+def callers(home: Path, addresses: Mapping[str, str], number: int, customers: int) -> tuple[str, ...]:
+    """The arguments of a process of callers."""
+    return str(home), json.dumps(dict(addresses)), str(number), str(customers)
 
 
 def _sync_ms(path: Path) -> float:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vault.cli.bench.case import Case
+from vault.cli.bench.case import CALLERS, Case
 from vault.cli.bench.child import Child
 from vault.cli.bench.figures import Round, Sample
 from vault.cli.bench.place import Place
 
-CALLERS: Final = 32
 _WARM_SECONDS: Final = 0.3
 
 
@@ -25,6 +24,8 @@ class Plan:
     """Of one side in one round."""
     rounds: int
     customers: int
+    full: bool = False
+    """Whether what takes minutes is measured, too."""
 
 
 def measure(place: Place, name: str, case: Case, plan: Plan) -> list[Round]:
@@ -35,19 +36,22 @@ def measure(place: Place, name: str, case: Case, plan: Plan) -> list[Round]:
 
 
 def _round(place: Place, name: str, case: Case, seconds: float) -> Round:
-    vault = _side(place.load, place.vault, name, "vault", seconds)
-    empty = _side(place.load, place.empty, name, "empty", seconds)
+    vault = side(place.load, place.vault, name, "vault", seconds)
+    empty = side(place.load, place.empty, name, "empty", seconds)
     if case.bare is None:
-        return Round(vault, empty, 0.0)
-    done = place.bare.ask(case=name, seconds=seconds)
-    return Round(vault, empty, done["items"] / done["seconds"])
+        return Round(vault, empty)
+    done = place.bare.ask(do="run", case=name, seconds=seconds)
+    return Round(vault, empty, done["items_per_s"], done["floor_per_s"])
 
 
-def _side(load: Sequence[Child], server: Child, name: str, target: str, seconds: float) -> Sample:
+def side(
+    load: Sequence[Child], server: Child, name: str, target: str, seconds: float, callers: int = CALLERS
+) -> Sample:
+    """Let the callers call one server."""
     before = server.cpu_seconds()
     for number, process in enumerate(load):
-        callers = CALLERS // len(load) + (number < CALLERS % len(load))
-        process.tell(do="run", case=name, target=target, callers=callers, seconds=seconds)
+        own = callers // len(load) + (number < callers % len(load))
+        process.tell(do="run", case=name, target=target, callers=own, seconds=seconds)
     answers = [process.answer() for process in load]
     taken = sorted(each for answer in answers for each in answer["taken_us"])
     return Sample(

@@ -1,67 +1,117 @@
-"""A run's figures for people: a line for each case, and below what to make of them."""
+"""A run's figures for people: a line for each side of a case, and below what to make of them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from vault.cli import output
 
-_COLUMNS = ("case", "", "calls/s", "items/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs/call", "ratio", "of CPU", "goal")
+_COLUMNS = ("case", "", "calls/s", "items/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs/call", "ratio", "at best", "goal")
 
 
 def show(run: Mapping[str, Any]) -> None:
     """Print them."""
-    rows = []
+    rows, others = [], []
     for name, case in run["cases"].items():
-        rows += _rows(name, case)
-    output.table(_COLUMNS, rows, empty="no case was run")
+        if "vault" in case:
+            rows += _sides(name, case)
+        else:
+            others += _figures(name, case)
+    if rows or not others:
+        output.table(_COLUMNS, rows, empty="no case was run")
+        output.line(
+            "Ratio: the vault's rate divided by that of this line. At best: the same if a call were nothing but an "
+            "empty call and the bare work that the design demands of it (the line `floor`)."
+        )
+    if others:
+        output.line("")
+        output.table(("case", "figure", "median", "lowest", "highest", "goal"), others, empty="")
+    for name, case in run["cases"].items():
+        for table in case.get("tables", ()):
+            output.line("")
+            output.line(f"{name}: {table['title']}")
+            output.table(table["columns"], table["rows"], empty="")
+        for note in case.get("notes", ()):
+            output.line(f"{name}: {note}")
+    output.line("")
+    for sentence in conditions(run):
+        output.line(sentence)
+
+
+def conditions(run: Mapping[str, Any]) -> list[str]:
+    """On what, and how, it was measured."""
     machine = run["machine"]
-    output.line(
-        f"{machine['cores']} cores, {machine['callers']} callers in {machine['caller_processes']} processes, "
-        f"{run['customers']} customers, median [lowest to highest] of {run['rounds']} rounds of {run['seconds']} s."
-    )
-    output.line(
-        f"Load before the run: {machine['load_before']}. A write of 4 KiB that is on the disk: {machine['sync_ms']} ms."
-    )
-    output.line(
-        f"Noise: rounds of the same empty method differ by up to {run['noise']:.0%}. Ratios are made inside of a "
-        "round; do not compare calls/s of two machines, nor of two days."
-    )
+    counts = f"{machine['callers']} callers in {machine['caller_processes']} processes, {run['customers']} customers"
+    said = [
+        f"{machine['cores']} cores, {counts}; median [lowest to highest] of {run['rounds']} rounds, {run['seconds']} s.",
+        f"Load before the run: {machine['load_before']}. 4 KiB are on the disk after {machine['sync_ms']} ms.",
+    ]
+    if machine["load_before"] > machine["cores"] / 4:
+        said.append("Other programs were running, so this is not what the machine can do: run it again when idle.")
+    if run["noise"] is not None:
+        said.append(
+            f"Noise: rounds of the same empty method differ by up to {run['noise']:.0%}. Ratios are made inside of a "
+            "round; do not compare calls/s of two machines, nor of two days."
+        )
+    return said
 
 
-def _rows(name: str, case: Mapping[str, Any]) -> list[list[str]]:
+def _sides(name: str, case: Mapping[str, Any]) -> list[list[str]]:
     """The vault, and below it what it is compared with."""
     items = case.get("items_per_s")
     rows = [
-        [name, "vault", *_side(case["vault"], _number(items) if items else ""), "", "", ""],
+        [name, "vault", *_side(case["vault"], number(items) if items else ""), "", "", ""],
         [
             "",
             "empty method",
             *_side(case["empty"], ""),
-            _ratio(case["ratio_to_empty"]),
-            f"{case['ratio_to_empty_cpu']['median']:.2f}",
+            ratio(case["ratio_to_empty"]),
+            _best(case, "ratio_to_empty"),
             _goal(case, "ratio_to_empty"),
         ],
     ]
+    if "floor_rps" in case:
+        rows.append(["", "floor", number(case["floor_rps"]), *[""] * 5, ratio(case["ratio_to_floor"]), "", ""])
     if "bare_items_per_s" in case:
-        bare = _number(case["bare_items_per_s"])
-        ratio = _ratio(case["ratio_to_primitives"])
-        rows.append(["", "bare loop", "", bare, *[""] * 4, ratio, "", _goal(case, "ratio_to_primitives")])
+        found = ratio(case["ratio_to_primitives"])
+        goal = _goal(case, "ratio_to_primitives")
+        bare = number(case["bare_items_per_s"])
+        rows.append(["", "bare loop", "", bare, *[""] * 4, found, _best(case, "ratio_to_primitives"), goal])
+    return rows
+
+
+def _figures(name: str, case: Mapping[str, Any]) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for figure, value in case["figures"].items():
+        shown = [f"{value[key]:,.4g} {value['unit']}".strip() for key in ("median", "min", "max")]
+        rows.append([name if not rows else "", figure, *shown, _goal(case, figure)])
     return rows
 
 
 def _side(side: Mapping[str, Any], items: str) -> list[str]:
     times = [f"{side[key]['median']:.1f}" for key in ("p50_ms", "p95_ms", "p99_ms")]
-    return [_number(side["rps"]), items, *times, f"{side['cpu_us_per_call']['median']:,.0f}"]
+    return [number(side["rps"]), items, *times, f"{side['cpu_us_per_call']['median']:,.0f}"]
 
 
-def _number(spread: Mapping[str, float]) -> str:
+def number(spread: Mapping[str, float]) -> str:
+    """A spread of whole numbers."""
     return f"{spread['median']:,.0f} [{spread['min']:,.0f} to {spread['max']:,.0f}]"
 
 
-def _ratio(spread: Mapping[str, float]) -> str:
+def ratio(spread: Mapping[str, float]) -> str:
+    """A spread of ratios."""
     return f"{spread['median']:.2f} [{spread['min']:.2f} to {spread['max']:.2f}]"
 
 
-def _goal(case: Mapping[str, Any], ratio: str) -> str:
-    least = case["least"].get(ratio)
-    return "" if least is None else f"{least} {'met' if case[ratio]['median'] >= least else 'missed'}"
+def limit(goal: Mapping[str, Any]) -> str:
+    """The budget of a goal."""
+    return f"at least {goal['least']:g}" if "least" in goal else f"at most {goal['most']:g}"
+
+
+def _best(case: Mapping[str, Any], name: str) -> str:
+    floor = case.get(f"floor_{name}")
+    return f"{floor['median']:.2f}" if floor else ""
+
+
+def _goal(case: Mapping[str, Any], name: str) -> str:
+    found = (goal for goal in case["goals"] if goal["what"] == name)
+    return next((f"{limit(goal)}: {'met' if goal['met'] else 'missed'}" for goal in found), "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from vault.cli.bench import people
-from vault.cli.bench.case import Bare, Case, require
+from vault.cli.bench.case import Case, Reads, require
 from vault.v1.payment_service_pb2 import BatchGetCardsRequest, BatchGetCardsResponse
 
 _ITEMS = 100
@@ -35,6 +35,6 @@ CASE = Case(
     _requests,
     _check,
     items=_ITEMS,
-    bare=Bare("cards/first", "payment"),
+    bare=Reads("cards/first", "payment"),
     least={"ratio_to_primitives": 0.6},
 )

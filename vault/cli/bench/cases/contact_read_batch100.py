@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from vault.cli.bench import people
-from vault.cli.bench.case import Bare, Case, require
+from vault.cli.bench.case import Case, Reads, require
 from vault.v1.contact_service_pb2 import BatchGetContactsRequest, BatchGetContactsResponse
 
 _PURPOSE = "service_provisioning"
@@ -35,6 +35,6 @@ CASE = Case(
     _requests,
     _check,
     items=_ITEMS,
-    bare=Bare("contact", "contact", _PURPOSE),
+    bare=Reads("contact", "contact", _PURPOSE),
     least={"ratio_to_primitives": 0.6},
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from vault.cli.bench import people
-from vault.cli.bench.case import Case, require
+from vault.cli.bench.case import Case, Reads, require
 from vault.v1.contact_service_pb2 import GetContactRequest, GetContactResponse
 
 _PURPOSE = "service_provisioning"
@@ -26,4 +26,11 @@ def _check(answer: bytes) -> None:
     require(holds=all(getattr(contact, field) for field in people.CONTACT_FIELDS))
 
 
-CASE = Case("ContactService/GetContact", "provisioning", _requests, _check, least={"ratio_to_empty": 0.6})
+CASE = Case(
+    "ContactService/GetContact",
+    "provisioning",
+    _requests,
+    _check,
+    bare=Reads("contact", "contact", _PURPOSE),
+    least={"ratio_to_empty": 0.6},
+)

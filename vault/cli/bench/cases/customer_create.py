@@ -5,7 +5,7 @@ from itertools import count
 from uuid import uuid4
 
 from vault.cli.bench import people
-from vault.cli.bench.case import Case, require
+from vault.cli.bench.case import Case, Writes, require
 from vault.v1.customer_service_pb2 import CreateCustomerResponse
 
 _RECORDS = 2
@@ -22,4 +22,11 @@ def _check(answer: bytes) -> None:
     require(holds=len(CreateCustomerResponse.FromString(answer).record_names) == _RECORDS)
 
 
-CASE = Case("CustomerService/CreateCustomer", "storefront", _requests, _check, least={"ratio_to_empty": 0.4})
+CASE = Case(
+    "CustomerService/CreateCustomer",
+    "storefront",
+    _requests,
+    _check,
+    bare=Writes(),
+    least={"ratio_to_empty": 0.4},
+)
