@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
 from typing import Any
 
@@ -21,7 +22,7 @@ from vault import v1
 from vault.crypto import epoch, fields
 from vault.crypto.envelope import Step
 from vault.crypto.hpke import PurposeKeyPair, Recipient, new_seed
-from vault.crypto.merkle import RootHash
+from vault.crypto.merkle import LeafHash, RootHash, consistency_proof, leaf_hash, root_of
 from vault.crypto.note import Checkpoint, LogKey, sign_checkpoint
 from vault.domain import names
 from vault.domain.audience import members
@@ -84,6 +85,7 @@ class FakeVault:
         self.cut: dict[str, list[grpc.StatusCode]] = defaultdict(list)
         self.under_way, self.most_under_way = 0, 0
         self.note: Callable[[int], bytes] = self.checkpoint
+        self.history = (0, b"")
         self.target = ""
         self._server: grpc.aio.Server | None = None
         self._steps: dict[str, Step] = {}
@@ -119,7 +121,7 @@ class FakeVault:
             self.remaining.append(context.time_remaining())
             if self.cut[name]:
                 await context.abort(self.cut[name].pop(0), "cut")
-            self.size += 1
+            self.size += name != "GetConsistencyProof"
             context.set_trailing_metadata((("vault-checkpoint-bin", self.note(self.size)),))
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
@@ -144,8 +146,13 @@ class FakeVault:
 
     def checkpoint(self, size: int, root: bytes = b"") -> bytes:
         """The signed note of the log at a size."""
-        root = root or hashlib.sha256(size.to_bytes(8, "big")).digest()
+        root = root or root_of(self.leaves(size))
         return sign_checkpoint(Checkpoint(ORIGIN, size, RootHash(root)), self.log).encode()
+
+    def leaves(self, size: int) -> list[LeafHash]:
+        """The log's leaf hashes up to a size; `history` replaces those from a size on by others."""
+        begins, mark = self.history
+        return [leaf_hash(mark * (i >= begins) + i.to_bytes(8, "big")) for i in range(size)]
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -415,6 +422,16 @@ class FakeVault:
     ) -> audit_service_pb2.GetCheckpointResponse:
         """The note that the answer carries too."""
         return audit_service_pb2.GetCheckpointResponse(log_id="log-0", checkpoint=self.note(self.size).decode())
+
+    def GetConsistencyProof(
+        self, request: audit_service_pb2.GetConsistencyProofRequest
+    ) -> audit_service_pb2.GetConsistencyProofResponse:
+        """Of the history that it has now."""
+        answer = audit_service_pb2.GetConsistencyProofResponse(log_id=request.log_id)
+        for first, second in pairwise(request.tree_sizes):
+            hashes = consistency_proof(self.leaves(second), first)
+            answer.proofs.add(first_size=first, second_size=second, hashes=hashes)
+        return answer
 
     def GetPolicy(self, _request: policy.GetPolicyRequest) -> policy.GetPolicyResponse:
         """One purpose."""

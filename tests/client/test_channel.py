@@ -29,7 +29,7 @@ async def test_every_call_has_a_deadline(
     await storefront.add_card("42", CARD, card_id="a")
     await billing.get_card("customers/42/cards/a")
     await billing.batch_get_cards(["customers/42/cards/a"])
-    assert len(vault.remaining) == 6
+    assert len(vault.remaining) == sum(vault.calls.values()) >= 6
     assert all(remaining is not None and 5 < remaining < 31 for remaining in vault.remaining)
     assert any(remaining > 20 for remaining in vault.remaining if remaining is not None)
 

@@ -33,7 +33,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def test_growth_is_accepted_and_the_same_again() -> None:
-    """Also to a size far beyond: consistency is another matter."""
+    """Also to a size far beyond: it is proven afterwards (test_consistency)."""
     witness = Witness(LOGS)
     for size in (0, 1, 1, 5, 10**9):
         assert witness.accept(note(size), witness.floor()).size == size
@@ -147,8 +147,9 @@ async def test_the_state_is_written_late_and_whole(tmp_path: Path, monkeypatch: 
     assert not flushed
     assert not path.exists()
     witness.close()
-    assert flushed == [{ORIGIN: note(49).decode()}]
-    assert json.loads(path.read_text()) == {ORIGIN: note(49).decode()}
+    kept = {ORIGIN: note(49).decode(), f"PROVEN {ORIGIN}": note(1).decode()}
+    assert flushed == [kept]
+    assert json.loads(path.read_text()) == kept
     assert files_in(tmp_path) == ["witness.json"]
 
 
@@ -162,7 +163,7 @@ async def test_the_state_is_written_by_a_timer(tmp_path: Path, monkeypatch: pyte
     assert path.exists()
     witness.accept(note(2), witness.floor())
     await asyncio.sleep(0.2)
-    assert json.loads(path.read_text()) == {ORIGIN: note(2).decode()}
+    assert json.loads(path.read_text())[ORIGIN] == note(2).decode()
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,7 @@ async def test_the_state_is_written_by_a_timer(tmp_path: Path, monkeypatch: pyte
         json.dumps({ORIGIN: note(5, origin="vault.example/log-1").decode()}),
         json.dumps({ORIGIN: note(5).decode(), f"ALARM {ORIGIN}": note(4).decode()[:-2]}),
         json.dumps({f"ALARM {ORIGIN}": note(4).decode()}),
+        json.dumps({f"PROVEN {ORIGIN}": note(4).decode()}),
     ],
 )
 def test_a_state_file_that_was_altered_is_refused(tmp_path: Path, content: str) -> None:
@@ -250,7 +252,8 @@ async def test_the_evidence_is_what_was_known_when_the_call_was_sent(tmp_path: P
     witness.accept(note(9), sent)
     with pytest.raises(RolledBack, match="was rewritten"):
         witness.accept(note(5, b"x"), sent)
-    assert json.loads(path.read_text()) == {ORIGIN: note(5).decode(), f"ALARM {ORIGIN}": note(5, b"x").decode()}
+    kept = json.loads(path.read_text())
+    assert (kept[ORIGIN], kept[f"ALARM {ORIGIN}"]) == (note(5).decode(), note(5, b"x").decode())
 
 
 async def test_an_alarm_is_raised_also_if_it_cannot_be_kept(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from tests.client.conftest import CARD, plain, settings_for
 from tests.client.fake_vault import BILLING, FakeVault
 from vault import client as asynchronous
-from vault.client import channel, sync
+from vault.client import channel, consistency, sync
+from vault.client.errors import RolledBack
 from vault.client.settings import Settings
 from vault.errors import NotFound
 
@@ -120,3 +121,25 @@ def test_the_keys_are_the_callers(believed: Settings) -> None:
     """The façade holds none of its own."""
     with pytest.raises(Exception, match=BILLING):
         sync.BillingClient(replace(believed, purpose_keys={}))
+
+
+def test_a_sync_client_is_watched_over_as_well(
+    served: FakeVault, believed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Growth is proven on its loop, which runs between calls too."""
+    monkeypatch.setattr(consistency, "PROOF_SECONDS", 0.0)
+    with sync.ProvisioningClient(believed) as client:
+        for _ in range(3):
+            client.get_policy()
+        served.history = (1, b"another history")
+        client.get_policy()
+        _wait_for_round(client)
+        with pytest.raises(RolledBack):
+            client.get_policy()
+
+
+def _wait_for_round(client: sync.Client) -> None:
+    async def ended() -> None:
+        await client.client._connection.witness.settled()
+
+    client.loop.run(ended())

@@ -9,7 +9,7 @@ vault is away collects no queue without end. Who has thousands of records to rea
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
 import grpc
@@ -21,6 +21,7 @@ from vault.client.repeating import PAUSES, has_request_id, is_read, may_repeat, 
 from vault.client.status import from_rpc
 from vault.client.unanswered import Failure
 from vault.errors import OutcomeUnknown, Unavailable
+from vault.v1.audit_service_pb2 import GetConsistencyProofRequest
 from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -37,6 +38,9 @@ MAX_CALLS = 48
 """Calls at a time: enough to fill a group commit of the vault's, and a twentieth of what a server takes."""
 _NO_TURN = f"nothing was sent: {MAX_CALLS} other calls of this client took all of the time; use the batch methods"
 _CLOSED = "nothing was sent: this client is closed"
+
+_LAST_PROOF = 2.0
+"""Seconds that closing waits for a proof that is under way."""
 
 CHECKPOINT_KEY = "vault-checkpoint-bin"
 
@@ -59,6 +63,7 @@ class Connection:
         self.keys = KeyServiceStub(channel)
         self.audit = AuditServiceStub(channel)
         self.policy = PolicyServiceStub(channel)
+        witness.watch(self._consistency)
 
     async def call(
         self,
@@ -132,9 +137,21 @@ class Connection:
         self.witness.accept(_checkpoint(await call.trailing_metadata()), floor)
         return response
 
+    async def _consistency(self, origin: str, sizes: Sequence[int]) -> Sequence[Sequence[bytes]]:
+        """Ask for the proofs between sizes of a log. It takes no turn: it must not wait behind a queue of calls."""
+        request = GetConsistencyProofRequest(log_id=origin.rpartition("/")[2], tree_sizes=sizes)
+        try:
+            answer = await self.audit.GetConsistencyProof(request, timeout=DEADLINE)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, write=False).error from None
+        except grpc.aio.UsageError:
+            raise Unavailable(_CLOSED) from None
+        return [proof.hashes for proof in answer.proofs]
+
     async def close(self) -> None:
         """Close the channel and write down what the witness saw; later calls raise `Unavailable`."""
         self._closed = True
+        await self.witness.finish(_LAST_PROOF)
         await self._channel.close()
         self.witness.close()
 
