@@ -18,6 +18,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
+from tests.frames import GET_CONTACT
 from vault.pki import spiffe
 from vault.pki.authority import DevelopmentCA, IssuedCertificate
 from vault.server.app import Stop, serve
@@ -27,7 +28,7 @@ from vault.v1.records_pb2 import Contact
 
 DOMAIN = spiffe.parse_trust_domain("vault.example")
 PROVISIONING = spiffe.parse("spiffe://vault.example/provisioning")
-GET_CONTACT = "/vault.v1.ContactService/GetContact"
+
 CANARY = "4111111111111111-canary"
 """Stands for any value: where it turns up, values can leak."""
 

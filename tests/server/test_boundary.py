@@ -16,7 +16,8 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.server.running import CANARY, GET_CONTACT, FakeVault, call_bytes, failure, get, getter, place, running
+from tests.frames import GET_CONTACT
+from tests.server.running import CANARY, FakeVault, call_bytes, failure, get, getter, place, running
 from vault.errors import NotFound, PermissionDenied, Unauthenticated, Unavailable
 from vault.server import handlers
 from vault.server.boundary import Context, Guard

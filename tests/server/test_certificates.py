@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
+from tests.frames import headers, message
 from tests.pki import forge
 from tests.server import running as runs
 from tests.server.running import Place, Running, ask_health, failure, get, now, place, running
-from tests.server.wire import Wire, headers, message
+from tests.server.wire import Wire
 from vault.errors import ConfigError
 from vault.pki import profile, spiffe
 from vault.pki.authority import DevelopmentCA
@@ -216,7 +217,7 @@ async def serial_of(server: Running) -> int:
 
     def show() -> bytes:
         with Wire(server.place, server.port) as wire:
-            return wire._socket.getpeercert(binary_form=True) or b""
+            return wire.peer_certificate()
 
     return x509.load_der_x509_certificate(await asyncio.to_thread(show)).serial_number
 

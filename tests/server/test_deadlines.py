@@ -7,8 +7,9 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from tests.frames import headers, message
 from tests.server.running import FakeVault, Slow, failure, get, place, running
-from tests.server.wire import Wire, headers, message
+from tests.server.wire import Wire
 from vault.server import handlers
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.frames import ACK, DATA, GET_CONTACT, SETTINGS, frame, headers, message, reset
 from tests.server.running import (
     CANARY,
-    GET_CONTACT,
     FakeVault,
     Running,
     call_bytes,
@@ -21,7 +21,7 @@ from tests.server.running import (
     place,
     running,
 )
-from tests.server.wire import ACK, DATA, SETTINGS, Wire, frame, headers, message, reset
+from tests.server.wire import Wire
 from vault.v1 import contact_service_pb2 as contacts
 
 FIVE_MIB = 5 * 1024 * 1024
