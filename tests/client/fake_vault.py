@@ -22,7 +22,7 @@ from vault import v1
 from vault.crypto import epoch, fields
 from vault.crypto.envelope import Step
 from vault.crypto.hpke import PurposeKeyPair, Recipient, new_seed
-from vault.crypto.merkle import LeafHash, RootHash, consistency_proof, leaf_hash, root_of
+from vault.crypto.merkle import Frontier, LeafHash, RootHash, consistency_proof, leaf_hash, root_of
 from vault.crypto.note import Checkpoint, LogKey, sign_checkpoint
 from vault.domain import names
 from vault.domain.audience import members
@@ -86,6 +86,7 @@ class FakeVault:
         self.under_way, self.most_under_way = 0, 0
         self.note: Callable[[int], bytes] = self.checkpoint
         self.history = (0, b"")
+        self._trees: dict[tuple[int, bytes], tuple[list[LeafHash], Frontier]] = {}
         self.target = ""
         self._server: grpc.aio.Server | None = None
         self._steps: dict[str, Step] = {}
@@ -121,9 +122,10 @@ class FakeVault:
             self.remaining.append(context.time_remaining())
             if self.cut[name]:
                 await context.abort(self.cut[name].pop(0), "cut")
-            self.size += name != "GetConsistencyProof"
+            turn = name != "GetConsistencyProof"  # it waits for none, and is not logged
+            self.size += turn
             context.set_trailing_metadata((("vault-checkpoint-bin", self.note(self.size)),))
-            self.under_way += 1
+            self.under_way += turn
             self.most_under_way = max(self.most_under_way, self.under_way)
             try:
                 if before := self.before.get(name):
@@ -137,7 +139,7 @@ class FakeVault:
                 context.set_trailing_metadata((*details, ("vault-checkpoint-bin", self.note(self.size))))
                 await context.abort(server_status.code(error), rich.message)
             finally:
-                self.under_way -= 1
+                self.under_way -= turn
             if after := self.after.get(name):
                 after(request, answer)
             return answer
@@ -146,13 +148,23 @@ class FakeVault:
 
     def checkpoint(self, size: int, root: bytes = b"") -> bytes:
         """The signed note of the log at a size."""
-        root = root or root_of(self.leaves(size))
+        root = root or self._root(size)
         return sign_checkpoint(Checkpoint(ORIGIN, size, RootHash(root)), self.log).encode()
 
     def leaves(self, size: int) -> list[LeafHash]:
-        """The log's leaf hashes up to a size; `history` replaces those from a size on by others."""
+        """The log's leaf hashes up to a size; `history` says from which index on they are others, and its mark."""
         begins, mark = self.history
-        return [leaf_hash(mark * (i >= begins) + i.to_bytes(8, "big")) for i in range(size)]
+        leaves, tree = self._trees.setdefault(self.history, ([], Frontier()))
+        for i in range(len(leaves), size):
+            leaves.append(leaf_hash(mark * (i >= begins) + i.to_bytes(8, "big")))
+            tree.append(leaves[-1])
+        return leaves[:size]
+
+    def _root(self, size: int) -> RootHash:
+        """Cheap for the newest size, which is the one that is asked for thousands of times."""
+        leaves = self.leaves(size)
+        tree = self._trees[self.history][1]
+        return tree.root() if tree.size == size else root_of(leaves)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 

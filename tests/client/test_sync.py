@@ -131,6 +131,7 @@ def test_a_sync_client_is_watched_over_as_well(
     with sync.ProvisioningClient(believed) as client:
         for _ in range(3):
             client.get_policy()
+        _wait_for_round(client)
         served.history = (1, b"another history")
         client.get_policy()
         _wait_for_round(client)
