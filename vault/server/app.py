@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import uvloop
 
 from vault import __version__
-from vault.server import hardening, logs
+from vault.server import hardening, logs, supervisor
 from vault.server.edge import Edge
 from vault.server.handlers import Vault
 from vault.server.reload import keep_current
@@ -89,8 +89,10 @@ async def serve(
             logs.log.info("serving", address=address, version=__version__)
             if ready is not None:
                 ready(address)
+            supervisor.tell(supervisor.READY)
             await stop.wait()
         finally:
+            supervisor.tell(supervisor.STOPPING)
             watching.cancel()
             # In order, nobody who left the deadline to us is cut.
             drain, grace = (
