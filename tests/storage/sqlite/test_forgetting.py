@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Awaitable
 
 import pytest
 
@@ -110,6 +112,35 @@ async def test_destroyed_day_keys_are_gone(sqlite: SqliteDriver) -> None:
             await store.remove_system_rows("day", f"{int(day.row) - 1:03}")
     await store.close()
     assert [day.row for day in days if day.sealed in _bytes(sqlite)] == ["198", "199"]
+
+
+async def test_a_reader_of_another_process_does_not_hold_writers_up(sqlite: SqliteDriver) -> None:
+    """Cutting the key store's WAL after a deletion can wait until it is gone; whoever writes meanwhile cannot."""
+    store = await sqlite.open()
+    new, other = put(name(1)), put(name(2))
+    await commit(store, new)
+    await commit(store, other)
+    reader = sqlite3.connect(sqlite.keys)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM record_keys").fetchall()
+    await commit(store, remove(new.row))
+    await asyncio.sleep(house.SETTLE_AFTER_S * 1.5)
+    waits = [await _timed(commit(store, put(name(customer)))) for customer in range(3, 9)]
+    assert sorted(waits)[3] < connection.WRITER_WAITS_S / 2
+    reader.close()
+    for _ in range(50):
+        if new.key.wrapped not in _bytes(sqlite):
+            break
+        await asyncio.sleep(0.1)
+    assert new.key.wrapped not in _bytes(sqlite)
+    assert other.key.wrapped in _bytes(sqlite)
+    await store.close()
+
+
+async def _timed(work_: Awaitable[object]) -> float:
+    start = time.monotonic()
+    await work_
+    return time.monotonic() - start
 
 
 async def test_an_erasure_waits_for_a_reader_and_says_so(sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch) -> None:

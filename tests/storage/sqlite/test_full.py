@@ -15,7 +15,7 @@ from vault.domain.names import RecordName
 from vault.errors import OutcomeUnknown, ResourceExhausted, Unavailable
 from vault.storage.engine import sqlite3
 from vault.storage.port import Result, Storage
-from vault.storage.sqlite import SqliteStorage, connection
+from vault.storage.sqlite import SqliteStorage, connection, house
 
 
 @pytest.mark.parametrize("code", [FULL, BUSY])
@@ -66,6 +66,28 @@ async def test_a_deletion_whose_key_stays_is_not_acknowledged(sqlite: SqliteDriv
     faulty.armed = False
     await store_one(store, name(2))
     assert await keys_of(store, row) == 0
+    await store.close()
+
+
+async def test_an_erasure_that_found_no_room_is_finished_when_there_is_some(sqlite: SqliteDriver) -> None:
+    """By itself, with its entry, once; meanwhile nothing of it can be read, and the caller was told."""
+    store = await sqlite.open()
+    row = await store_one(store, name(1))
+    faulty = await break_store(store, "data", "COMMIT", FULL)
+    with pytest.raises(OutcomeUnknown, match="the rest follows"):
+        await store.erase(owner(1), 5, LOG, lambda *_: b"erased")
+    assert await keys_of(store, row) == 0
+    await asyncio.sleep(house.SETTLE_AFTER_S * 2)
+    assert len(await entries(store)) == 1
+    faulty.armed = False
+    for _ in range(50):
+        if len(await entries(store)) > 1:
+            break
+        await asyncio.sleep(0.1)
+    assert await store.fetch([name(1)]) == {}
+    await asyncio.sleep(house.SETTLE_AFTER_S * 2)
+    assert (await entries(store))[1:] == [b"erased"]
+    assert not sqlite.fatal
     await store.close()
 
 

@@ -6,9 +6,10 @@
     4. the answer
 
 The data transaction begins first and holds what it counts, so the entry is made before anything is destroyed and a
-failure of `finish` leaves all as it was. After step 1 there is no way back: a start takes each store's tombstones to
-the other, and a repeated erasure finishes what a failed one left. What a start finishes is in the log as well: rows and
-entry go in one commit, so that no second crash can come between them.
+failure of `finish` leaves all as it was. After step 1 there is no way back. If what follows fails definitely (a full
+disk, a reader in the way), the caller is told that the outcome is open, and the erasure is finished when it can be: by
+the writer itself between two turns (`house`), by a repeated call, or by the next start, which takes each store's
+tombstones to the other. Rows and entry go in one commit, whoever finishes, so that no crash can come between them.
 """
 
 import heapq
@@ -54,11 +55,14 @@ class Erasure:
         """
         before = stores.sequence
         try:
-            return self._steps(stores)
+            erased = self._steps(stores)
         except (Unavailable, sqlite3.Error) as error:
             if stores.sequence == before or isinstance(failures.while_writing(error), failures.Fatal):
                 raise
-            raise OutcomeUnknown("the keys are destroyed; repeat the erasure to finish it") from None
+            stores.unfinished[self.owner] = self.run
+            raise OutcomeUnknown("the keys are destroyed; the rest follows, or repeat the erasure") from None
+        stores.unfinished.pop(self.owner, None)
+        return erased
 
     def _steps(self, stores: Stores) -> Erased:
         with stores.data_transaction() as data:

@@ -1,4 +1,4 @@
-"""What the writer does between groups: settle what is owed, cut deleted keys out of the WAL, checkpoint.
+"""What the writer does between groups: settle what is owed, finish erasures, cut deleted keys from the WAL, checkpoint.
 
 Nobody waits for any of it. What fails definitely is tried again later; an I/O error ends the writer as anywhere else.
 """
@@ -7,10 +7,10 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from vault.errors import Unavailable
+from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite import failures
-from vault.storage.sqlite.connection import checkpoint, truncate
+from vault.storage.sqlite.connection import WRITER_WAITS_S, checkpoint, truncate
 from vault.storage.sqlite.stores import Stores
 
 SETTLE_AFTER_S = 0.5
@@ -36,13 +36,14 @@ class House:
                 checkpoint(stores.data)
                 checkpoint(stores.keys)
                 stores.written = 0
-        if not (stores.owed or stores.destroyed):
+        if not (stores.owed or stores.destroyed or stores.unfinished):
             self._due = None
         elif self._due is None:
             self._due = time.monotonic() + SETTLE_AFTER_S
         elif time.monotonic() >= self._due:
             self._due = time.monotonic() + SETTLE_AFTER_S
-            settle(stores)
+            with _without_waiting(stores):
+                settle(stores)
 
     def leave(self, stores: Stores) -> None:
         """Before the files are closed: leave nothing owed, and no WAL."""
@@ -54,8 +55,23 @@ class House:
         stores.close()
 
 
+@contextlib.contextmanager
+def _without_waiting(stores: Stores) -> Iterator[None]:
+    """Give way at once where another process reads (a backup): calls are waiting behind, and this can come later."""
+    try:
+        for store in (stores.data, stores.keys):
+            store.execute("PRAGMA busy_timeout = 0").fetchall()
+        yield
+    finally:
+        for store in (stores.data, stores.keys):
+            store.execute(f"PRAGMA busy_timeout = {WRITER_WAITS_S * 1000:.0f}").fetchall()
+
+
 def settle(stores: Stores) -> None:
-    """Commit what is owed, and cut the key store's WAL if keys were deleted."""
+    """Commit what is owed, finish erasures, and cut the key store's WAL if keys were deleted."""
+    for erasure in list(stores.unfinished.values()):
+        with _later():
+            erasure(stores)
     with _later():
         if stores.owed:
             with stores.key_transaction():
@@ -70,7 +86,7 @@ def _later() -> Iterator[None]:
     """Drop an error after which the same can be tried again; raise `Fatal` for one after which it cannot."""
     try:
         yield
-    except Unavailable:
+    except (Unavailable, OutcomeUnknown):
         pass
     except sqlite3.Error as error:
         verdict = failures.while_writing(error)

@@ -9,10 +9,11 @@ A store put back from a backup is then behind what the other says, and start-up 
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from vault.domain.names import Owner
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite import rows
 from vault.storage.sqlite.connection import transaction
@@ -37,6 +38,8 @@ class Stores:
     owed: Owed = field(default_factory=Owed)
     written: int = 0
     """Bytes of WAL since the last checkpoint, estimated."""
+    unfinished: dict[Owner, Callable[["Stores"], object]] = field(default_factory=dict)
+    """Erasures that were stopped after their keys, to be run again when there is room."""
     destroyed: bool = False
     """Keys were deleted since the key store's WAL was last cut: their old pages are still in it."""
 
