@@ -9,6 +9,7 @@ import pytest
 from tests.checkouts import checkout  # noqa: F401 - a fixture for the tests of scripts/
 from tests.figures import figures  # noqa: F401 - a fixture for all
 from tests.parts import PARTS, need
+from tests.places import pristine, quick_disk  # noqa: F401 - fixtures for all
 from tests.running import running_vault  # noqa: F401 - a fixture for all
 
 # Two workers share two cores with a server and its clients: time per example says nothing.

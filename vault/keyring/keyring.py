@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from vault.crypto.vault_key import RowName
 from vault.domain.audience import Custody, Purpose
 from vault.domain.secret import Secret
-from vault.errors import DataLoss
+from vault.errors import AlreadyExists, DataLoss
 from vault.keyring.epochs import Epochs
 from vault.keyring.opening import Opening
 from vault.keyring.purposes import Pinned, PurposeKeys
@@ -75,7 +75,10 @@ class Keyring:
         if lookup is None:
             raise DataLoss("the lookup key is missing from the key store; restore the key store")
         keyring = cls(vault_keys, rows, Secret(lookup[1]), owner)
-        await keyring.purposes.load(custody, pinned, now)
+        try:
+            await keyring.purposes.load(custody, pinned, now)
+        except AlreadyExists:
+            raise DataLoss("a purpose's key is in the key store and not found there; restore the key store") from None
         return keyring
 
     async def log_seed(self, log_id: str) -> tuple[int, Secret]:

@@ -5,8 +5,9 @@ loss. Nothing that fails here stops the other records of a batch.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -16,7 +17,7 @@ from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
 from vault.policy.facts import CustomerFacts
-from vault.storage.port import RecordStore, Row, WrappedKey
+from vault.storage.port import YOUNG_MS, RecordStore, Row, WrappedKey
 from vault.store.v1 import record_pb2
 
 _SLICE = 64
@@ -35,6 +36,10 @@ class Opened:
 
 Opening = Opened | DataLoss
 
+A = TypeVar("A")
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 class Records:
     """Fetches and opens rows."""
@@ -48,9 +53,11 @@ class Records:
         opened: dict[RecordName, Opening] = {}
         keyless: dict[RecordName, bytes] = {}
         missing = names
+        present: set[RecordName] = set()
         while missing:
-            rows = await self._store.fetch(missing)
-            keys = await self._store.fetch_keys(list(rows.values()))
+            rows = await _each(self._store.fetch, missing, lambda name: opened.update({name: DataLoss(_LOST)}))
+            keys = await _each(self._store.fetch_keys, list(rows.values()), _keyless)
+            present.update(rows)
             missing = []
             for at, (name, row) in enumerate(rows.items(), 1):
                 key = keys.get(row.key_id)
@@ -67,6 +74,9 @@ class Records:
                     opened[name] = DataLoss(_LOST)
                 if at % _SLICE == 0:
                     await asyncio.sleep(0)
+        if absent := [name for name in names if name not in present and name not in opened]:
+            # Nothing authenticates an absence, so it is not believed against the key store, which knows the name.
+            opened |= dict.fromkeys(await self._store.hidden(absent, now - YOUNG_MS), DataLoss(_LOST))
         return opened
 
     def unlock(self, row: Row, key: WrappedKey) -> Opening:
@@ -92,6 +102,26 @@ class Records:
         current = self._keys.current
         wrapped = current.wrapping.wrap(record_key, key.key_id, key.record_name, retired=True)
         return replace(key, n=current.n, wrapped=wrapped)
+
+
+async def _each(
+    fetch: Callable[[Sequence[A]], Awaitable[Mapping[K, V]]], asked: Sequence[A], lost: Callable[[A], None]
+) -> Mapping[K, V]:
+    """Fetch; where a damaged page is in the way, one by one, so that it costs only what is on it."""
+    try:
+        return await fetch(asked)
+    except DataLoss:
+        if len(asked) == 1:
+            lost(asked[0])
+            return {}
+    found: dict[K, V] = {}
+    for each in asked:
+        found |= await _each(fetch, [each], lost)
+    return found
+
+
+def _keyless(_row: Row) -> None:
+    """Leave it out: a row without its key is loss, as the caller finds."""
 
 
 def customer_facts(opened: Opened) -> record_pb2.CustomerFacts:

@@ -109,7 +109,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(connect(path, read_only=True, secret=False)) as connection:
             yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         # With the file's name: there are two, and mostly only one is damaged.
         if failures.code(error) in _NO_STORE:
             raise DataLoss(f"{path}: is damaged, or no store of a vault") from None

@@ -63,7 +63,7 @@ def _read(path: Path, sql: str, *values: str | int) -> list[Any]:
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             return connection.execute(sql, values).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if getattr(error, "sqlite_errorcode", _CORRUPT) & 0xFF == _CORRUPT:  # undecodable text has no code
             raise DataLoss("the log file is damaged where it was read") from None
         raise ConfigError(str(path), "", "cannot be read as a vault's data file") from None

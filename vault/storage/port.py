@@ -16,7 +16,7 @@ is on the disk: `OutcomeUnknown` is raised for what was in flight, `fatal` is ca
 `Unavailable`; the process is expected to exit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -108,6 +108,10 @@ class Result(Enum):
 
 REQUEST_LIFETIME_MS = 24 * 3600 * 1000
 """How long a request_id has one effect, at least: until the upkeep forgets it, which trusts no clock in doubt."""
+
+
+YOUNG_MS = 3_600_000
+"""A key that is younger may belong to a write that is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,13 @@ class RecordStore(Protocol):
 
     async def erased(self, owner: Owner) -> bool:
         """Whether the owner has a tombstone in either store."""
+
+    async def hidden(self, names: Sequence[RecordName], created_before: int) -> Collection[RecordName]:
+        """Those of these names that have a live key from before a time, no row, and no write or deletion under way.
+
+        The index of the rows is damaged where they stood. A deletion that a crash cut short looks the same, until the
+        sweep that follows the start has retired its key.
+        """
 
     async def commit(self, work: Work) -> Committed:
         """Make a call's changes and entry durable, in the order of the module's docstring."""

@@ -1,7 +1,7 @@
 """The port's methods on SQLite: reads go to the reader, all else to the writer."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from vault.crypto.record_lock import KeyId
@@ -102,6 +102,13 @@ class SqliteStorage:
     async def erased(self, owner: Owner) -> bool:
         """See the port."""
         return self._read.erased(owner)
+
+    async def hidden(self, names: Sequence[RecordName], created_before: int) -> Collection[RecordName]:
+        """See the port."""
+        # Mostly there is no key either. Where there is one, the writer looks again, between two turns.
+        if not (keyed := self._read.keyed(names, created_before)):
+            return ()
+        return await self._writer.run(system.without_row(keyed))
 
     async def commit(self, work: Work) -> Committed:
         """See the port."""

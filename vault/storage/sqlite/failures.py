@@ -8,6 +8,7 @@ value that did not fit ("Could not decode to UTF-8 column … with text …").
 | IOERR | nobody knows what is on the disk: `Fatal` | Unavailable |
 | FULL | rolled back: ResourceExhausted | ResourceExhausted |
 | CORRUPT, NOTADB, none (undecodable text) | DataLoss | DataLoss |
+| ERROR (the schema is not the one that our statements were written for) | DataLoss | DataLoss |
 | BUSY, LOCKED, NOMEM, CANTOPEN, READONLY, PROTOCOL, … | rolled back: Unavailable | Unavailable |
 | CONSTRAINT, TOOBIG, MISMATCH, RANGE, a value that cannot be bound | a fault of ours: VaultError | the same |
 
@@ -18,6 +19,7 @@ the dirty pages and the next fsync says that all is well, so the only safe thing
 from vault.errors import DataLoss, ResourceExhausted, Unavailable, VaultError
 from vault.storage.engine import sqlite3
 
+_ERROR = 1
 _LOCKED = 6
 _INTERRUPT = 9
 _IOERR = 10
@@ -46,12 +48,14 @@ def is_busy(error: BaseException) -> bool:
 
 def while_reading(error: BaseException) -> VaultError:
     """The error for the one call that read."""
+    if isinstance(error, UnicodeDecodeError):  # of SQLite's own message, which quotes a schema that is no text
+        return DataLoss("the store is damaged where it was read")
     if not isinstance(error, sqlite3.Error) or code(error) in _OURS:
         return VaultError("the store could not work with a value")
     match code(error):
         case None if not isinstance(error, sqlite3.OperationalError):
             return VaultError("the store could not work with a value")
-        case None | 11 | 26:
+        case None | 1 | 11 | 26:
             return DataLoss("the store is damaged where it was read")
         case 13:
             return ResourceExhausted("a disk of the store is full")
@@ -63,7 +67,7 @@ def while_writing(error: BaseException) -> VaultError | Fatal:
     """The error for those whose work was rolled back, or `Fatal`."""
     if code(error) == _IOERR:
         return Fatal("I/O error in the store")
-    if code(error) not in (None, _CORRUPT, _NOTADB, _FULL) and code(error) not in _OURS:
+    if code(error) not in (None, _ERROR, _CORRUPT, _NOTADB, _FULL) and code(error) not in _OURS:
         return Unavailable("the store cannot be written now")
     return while_reading(error)
 

@@ -4,7 +4,8 @@ Each query is read to its end at once (`fetchall`), so no statement stays open b
 one would hold old pages in the WAL, deleted keys among them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stor
 _KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM key_places JOIN slots USING (slot)"
 _FETCH = f"{_ROW} WHERE (owner, record_name) IN ({{values}})"
 _FETCH_KEYS = f"{_KEY} WHERE (owner, record_name, key_id) IN ({{values}}) AND retired_at = 0"
+_KEYED = """SELECT record_name, created_at FROM key_places
+    WHERE (owner, record_name) IN ({values}) AND retired_at = 0"""
 _ROW_TYPES = (str, str, bytes, int, int, int, bytes)
 _KEY_TYPES = (str, str, bytes, int, int, bytes)
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN key_places USING (owner, record_name, key_id)
@@ -34,6 +37,7 @@ class Reader:
     """Two read-only connections, for one thread."""
 
     def __init__(self, data_path: Path, keys_path: Path) -> None:
+        self._data_path = data_path
         self._data = connect(data_path, read_only=True, secret=False)
         self._keys = connect(keys_path, read_only=True, secret=True)
 
@@ -52,6 +56,12 @@ class Reader:
         wanted = [(row.owner, row.record_name, row.key_id) for row in records]
         found = _reading(lambda: rows.select(self._keys, _FETCH_KEYS, wanted))
         return {key[2]: WrappedKey(*key) for key in found if tuple(map(type, key)) == _KEY_TYPES}
+
+    def keyed(self, names: Sequence[RecordName], created_before: int) -> list[RecordName]:
+        """Those of these names that have a live key from before a time."""
+        wanted = [(owner_of(name), name) for name in names]
+        found = _reading(lambda: rows.select(self._keys, _KEYED, wanted))
+        return list(dict.fromkeys(RecordName(name) for name, created_at in found if created_at < created_before))
 
     def list_rows(self, owner: Owner, prefix: str, after: str, limit: int) -> list[Row]:
         """Rows of an owner by prefix, paged."""
@@ -139,6 +149,16 @@ class Reader:
         sql = f"""{_KEY} WHERE (owner, record_name, key_id) > (?, ?, ?) AND retired_at = 0 AND created_at < ?
             ORDER BY owner, record_name, key_id LIMIT ?"""
         return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, created_before, limit)]
+
+    def scan(self, wanted: Collection[KeyId]) -> set[KeyId]:
+        """Which of these ids rows have, whatever their index says; from any thread, on a connection of its own."""
+
+        def query() -> list[Any]:
+            with closing(connect(self._data_path, read_only=True, secret=False)) as store:
+                ids = store.execute("SELECT key_id FROM records NOT INDEXED")
+                return [key_id for (key_id,) in ids if key_id in wanted]
+
+        return set(_reading(query))
 
     def _all(self, store: sqlite3.Connection, sql: str, *values: rows.Value | None) -> list[Any]:
         return _reading(lambda: store.execute(sql, values).fetchall())

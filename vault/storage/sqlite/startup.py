@@ -104,7 +104,7 @@ def open_stores(data_path: Path, keys_path: Path) -> Stores:
     except BaseException as error:
         for connection in connections:
             connection.close()
-        if isinstance(error, (sqlite3.Error, OSError)):
+        if isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
             raise _cannot_open(keys_path if len(connections) > 1 else data_path, error) from None
         raise
     return stores
@@ -144,7 +144,7 @@ def _behind(old: Path, new: Path) -> ConfigError:
     return ConfigError(str(old), "", why)
 
 
-def _cannot_open(path: Path, error: sqlite3.Error | OSError) -> ConfigError:
+def _cannot_open(path: Path, error: sqlite3.Error | OSError | UnicodeError) -> ConfigError:
     verdict = while_writing(error)
     io_error = isinstance(verdict, Fatal) or isinstance(error, OSError)
     return ConfigError(str(path), "", "disk I/O error" if io_error else str(verdict))

@@ -4,19 +4,21 @@ A crash leaves such keys: new ones whose data transaction never came, replaced o
 rows already taken out. They may be wrong to miss (a replaced value stays readable to who has an old row), never wrong
 to keep, so the sweep only retires; the purge looks again before it ends a key. Keys younger than an hour are left
 alone: their write may be under way.
+
+A row that is not found may stand behind a damaged place of its index. So before a key is called stale for want of a
+row, the table is read from end to end, without the index; that is slow, and so rare as crashes are.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from vault.storage.port import WrappedKey
+from vault.storage.port import YOUNG_MS, WrappedKey
 from vault.storage.sqlite.owed import retire
 from vault.storage.sqlite.plan import Retirement
 from vault.storage.sqlite.reader import Reader
 from vault.storage.sqlite.stores import Stores
 from vault.storage.sqlite.writer import Writer
 
-YOUNG_MS = 3_600_000
 AT_ONCE = 200
 """Keys per slice: well under a millisecond of the event loop."""
 
@@ -28,7 +30,10 @@ async def sweep(reader: Reader, writer: Writer, now: int, retired_form: Callable
     while keys := reader.live_keys(after, now - YOUNG_MS, AT_ONCE):
         after = (keys[-1].owner, keys[-1].record_name, keys[-1].key_id)
         rows = reader.fetch([key.record_name for key in keys])
-        stale = [key for key in keys if (row := rows.get(key.record_name)) is None or row.key_id != key.key_id]
+        stale = [key for key in keys if (row := rows.get(key.record_name)) is not None and row.key_id != key.key_id]
+        if rowless := [key for key in keys if key.record_name not in rows]:
+            hidden = await asyncio.to_thread(reader.scan, {key.key_id for key in rowless})
+            stale += [key for key in rowless if key.key_id not in hidden]
         if stale:
             retired += await writer.run(_retire([Retirement(retired_form(key), now) for key in stale]))
         await asyncio.sleep(0)

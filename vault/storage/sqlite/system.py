@@ -5,7 +5,7 @@ Each function makes a job: a function of the stores that the writer's thread run
 
 from collections.abc import Callable, Sequence
 
-from vault.domain.names import Owner, RecordName
+from vault.domain.names import Owner, RecordName, owner_of
 from vault.errors import AlreadyExists
 from vault.storage.engine import sqlite3
 from vault.storage.port import ClockNote, SystemRow, VaultKeyRow
@@ -15,6 +15,9 @@ from vault.storage.sqlite.stores import Stores
 _SYSTEM_ROWS = "INSERT INTO system_rows (kind, row, version, n, sealed) {values}"
 _DESTROY = """UPDATE system_rows SET sealed = zeroblob(length(sealed)), destroyed = 1
     WHERE kind = ? AND row < ? AND NOT destroyed"""
+_ROWS = "SELECT record_name FROM records WHERE (owner, record_name) IN ({values})"
+_LIVE = "SELECT record_name FROM key_places WHERE (owner, record_name) IN ({values}) AND retired_at = 0"
+_ERASED = "SELECT owner FROM tombstones WHERE (owner) IN ({values})"
 _LEASE = """INSERT INTO log_leases (log_id, holder, expires_at) VALUES (?, ?, ?)
     ON CONFLICT (log_id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
     WHERE holder = excluded.holder OR expires_at <= ?"""
@@ -61,6 +64,25 @@ def destroy_keys(owner: Owner, name: RecordName) -> Callable[[Stores], int]:
         return len(doomed)
 
     return job
+
+
+def without_row(names: Sequence[RecordName]) -> Callable[[Stores], Sequence[RecordName]]:
+    """Those of these names that have a live key, no row, and nothing owed: between two turns, nothing is under way."""
+
+    def job(stores: Stores) -> Sequence[RecordName]:
+        owed = {doomed.remove.record_name for doomed in stores.owed.destroy}
+        owed |= {put.row.record_name for put in stores.owed.discard}
+        wanted = [(owner_of(name), name) for name in names if name not in owed]
+        there = {name for (name,) in rows.select(stores.data, _ROWS, wanted)}
+        keyed = {name for (name,) in rows.select(stores.keys, _LIVE, wanted)}
+        erased = {o for store in (stores.keys, stores.data) for (o,) in rows.select(store, _ERASED, _owners(wanted))}
+        return [name for owner, name in wanted if name in keyed - there and owner not in erased]
+
+    return job
+
+
+def _owners(names: Sequence[tuple[Owner, RecordName]]) -> list[tuple[Owner]]:
+    return [(owner,) for owner in {owner for owner, _ in names}]
 
 
 def forget_requests(before: int) -> Callable[[Stores], int]:
