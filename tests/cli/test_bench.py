@@ -3,10 +3,12 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -14,17 +16,21 @@ from tests.running import RunningVault
 from tests.running import command as in_a_process
 from vault.cli.bench import case as cases
 from vault.cli.bench import figures, people, rounds, table
+from vault.cli.bench.case import Special
 from vault.cli.bench.child import Child
 from vault.cli.bench.figures import Round, Sample
 from vault.cli.bench.marked import STAGES, WRITER
-from vault.cli.bench.place import Place, callers
+from vault.cli.bench.place import Place, callers, prepared
 from vault.cli.bench.stopwatch import Stopwatch
 from vault.cli.commands.bench import command
 from vault.domain import contact
 from vault.errors import Unavailable
 
 CALLS = {"card_read_batch100", "card_read_unary", "contact_read_batch100", "contact_read_unary", "customer_create"}
-SPECIAL = {"contact_read_time"}
+SPECIAL = {
+    *("aged_data", "contact_read_time", "erase", "growth", "idle_memory", "import", "rotate_purpose_key"),
+    "sdk_open_card",
+}
 SIDE = {"rps", "p50_ms", "p95_ms", "p99_ms", "cpu_us_per_call", "server_cores", "callers_cores"}
 
 
@@ -143,10 +149,48 @@ async def test_a_stage_is_not_charged_for_what_passes_inside_of_it() -> None:
     assert spent["marked"] >= spent["inner"] + spent["outer"] - 1e6
 
 
-def test_the_table_of_a_call_finds_every_stage_in_the_server_as_it_is() -> None:
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """Everything that a run works with, and few customers."""
+    with prepared(100, 1) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", sorted(SPECIAL - {"contact_read_time"}))
+def test_a_case_that_measures_by_itself_runs_on_a_hundred_customers(name: str, place: Place) -> None:
+    """Real answers, real figures, each goal about one of them; what it starts is gone afterwards."""
+    case = cases.load(name)
+    assert isinstance(case, Special)
+    before = children()
+    found = case.measure(place, rounds.Plan(0.1, 1, 100))
+    assert children() == before
+    assert all(positive(value) for figure, value in spreads(found) if figure not in MAY_BE_NOTHING)
+    assert {goal["what"] for goal in found["goals"]} <= found["figures"].keys()
+    if name == "rotate_purpose_key":
+        assert found["figures"]["records rewritten"]["max"] == 0
+    if name == "growth":
+        assert [point["customers"] for point in found["points"]] == [100, 200]
+
+
+MAY_BE_NOTHING = {"records rewritten", "an epoch, cold", "CPU of a stanza, server", "CPU of a creation and an erasure"}
+"""The clock of the kernel has ticks of 10 ms; a case of 0.1 s may be shorter."""
+
+
+def spreads(found: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
+    """Its figures without their units."""
+    return [(name, {k: v for k, v in value.items() if k != "unit"}) for name, value in found["figures"].items()]
+
+
+def children() -> set[int]:
+    """Processes that this one has started."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def test_the_table_of_a_call_finds_every_stage_in_the_server_as_it_is(place: Place) -> None:
     """A mark whose function is gone would put its time under another name; and the shares are a whole."""
-    done = in_a_process("bench", "--only", "contact_read_time", "--seconds", "0.2", "--json")
-    found = json.loads(done.stdout)["cases"]["contact_read_time"]
+    case = cases.load("contact_read_time")
+    assert isinstance(case, Special)
+    found = case.measure(place, rounds.Plan(0.3, 1, 100))
     assert found["notes"] == []
     assert sum(found["stages"].values()) == pytest.approx(found["figures"]["CPU of a call"]["median"], rel=0.01)
     assert found["stages"][WRITER] > 0

@@ -56,15 +56,18 @@ class Epochs:
         Raises:
             AlreadyExists: the epoch is there already.
         """
+        await self._rows.add(self.rows_of(epoch, stanzas))
+        self._remember(epoch)
+
+    @classmethod
+    def rows_of(cls, epoch: Epoch, stanzas: Sequence[Stanza]) -> list[tuple[RowName, bytes]]:
+        """The rows of an epoch and its stanzas, which belong into one transaction."""
         row = store.Epoch(audience=epoch.audience, owner=epoch.owner, publish_time=epoch.published_at)
         name = RowName(SYSTEM, f"epochs/{epoch.epoch_id.hex()}", 1)
-        await self._rows.add(
-            [
-                (name, row.SerializeToString(deterministic=True)),
-                *(self._stanza_row(epoch.epoch_id, s, epoch.published_at) for s in stanzas),
-            ]
-        )
-        self._remember(epoch)
+        return [
+            (name, row.SerializeToString(deterministic=True)),
+            *(cls._stanza_row(epoch.epoch_id, s, epoch.published_at) for s in stanzas),
+        ]
 
     async def add_stanzas(self, stanzas: Sequence[tuple[EpochId, Stanza]], now: int) -> int:
         """Insert stanzas that are not there yet; how many were added. Nothing is replaced."""

@@ -16,7 +16,7 @@ from vault.errors import DataLoss, OpenError
 from vault.keyring.epochs import Epoch, Epochs
 from vault.keyring.purposes import PurposeKeys
 
-_CACHED_EPOCHS = 8_192
+_CACHED_EPOCHS = 32_768
 _CACHED_STEPS = 32_768
 
 

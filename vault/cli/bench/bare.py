@@ -12,6 +12,7 @@ Two loops for each case, both with the storage's own statements and the function
 import asyncio
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 from vault.cli.bench import case as cases
@@ -39,8 +40,9 @@ class Bare:
         audiences = {f.field: f.audience for f in policy_file.load(settings.vault.policy).fields.values()}
         self._commits = commits
         self._writes = WriteLoop(commits, audiences)
-        # The order in which the cases ask: neighbours in time are no neighbours on the disk.
-        self._order = [people.customer_id(n * 7919 % customers) for n in range(customers)]
+        # In the order in which the cases ask.
+        order = islice(people.scattered(customers), people.different(customers))
+        self._order = [people.customer_id(number) for number in order]
         self._loops: dict[str, ReadLoop] = {}
 
     def run(self, name: str, seconds: float) -> dict[str, float]:

@@ -64,7 +64,7 @@ class WriteLoop:
         number = next(self._numbers)
         return self._press.customer(f"bare-{number}", number)
 
-    def _step(self, audience: str) -> Step:
+    def _step(self, audience: str, _number: int) -> Step:
         sealer = self._sealers.get(audience)
         if sealer is None or not sealer.alive(0.0):
             sealer = self._sealers[audience] = EpochSealer(new_epoch_secret(), self._vault_id, audience, 0.0)

@@ -8,8 +8,10 @@ What is no number of calls in a second (an erasure's milliseconds, bytes for eac
 by itself, and says its figures by name.
 """
 
+import keyword
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from vault.cli import plugins
@@ -73,12 +75,17 @@ class Special:
 
 def names() -> list[str]:
     """All cases."""
-    return plugins.names(_PACKAGE)
+    return sorted(name.rstrip("_") for name in plugins.names(_PACKAGE))
+
+
+def module(name: str) -> ModuleType:
+    """The file of one of them."""
+    return plugins.load(_PACKAGE, f"{name}_" if keyword.iskeyword(name) else name)
 
 
 def load(name: str) -> Case | Special:
     """One of them."""
-    case: Case | Special = plugins.load(_PACKAGE, name).CASE
+    case: Case | Special = module(name).CASE
     return case
 
 

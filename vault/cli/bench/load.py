@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +48,8 @@ class Callers:
         try:
             if command["do"] == "fill":
                 return await self.fill()
-            return await self.run(command["case"], command["target"], command["callers"], command["seconds"])
+            until = _Until(command["seconds"], command.get("calls"))
+            return await self.run(command["case"], command["target"], command["callers"], until)
         except grpc.aio.AioRpcError as error:
             # Figures without this call would be figures of something else.
             sys.exit(f"a call failed: {error.code().name}: {error.details()}")
@@ -68,8 +70,8 @@ class Callers:
         await asyncio.gather(*(send() for _ in range(_BATCHES_AT_ONCE)))
         return {"customers": self._customers}
 
-    async def run(self, name: str, target: str, callers: int, seconds: float) -> dict[str, Any]:
-        """Call for so many seconds; `target` is "vault", "empty" or, the same without TLS, "plain"."""
+    async def run(self, name: str, target: str, callers: int, until: "_Until") -> dict[str, Any]:
+        """Call until it is enough; `target` is "vault", "empty" or, the same without TLS, "plain"."""
         case = cases.calls(name)
         requests = self._requests.setdefault(name, case.requests(self._customers, self._number))
         if name not in self._sizes:
@@ -80,7 +82,7 @@ class Callers:
         call = self._method(case.role, target, path)
         taken: list[float] = []
         cpu, began = time.process_time(), time.perf_counter()
-        await asyncio.gather(*(_call(call, requests, began + seconds, taken) for _ in range(callers)))
+        await asyncio.gather(*(_call(call, requests, until, taken) for _ in range(callers)))
         return {
             "seconds": time.perf_counter() - began,
             "cpu_seconds": time.process_time() - cpu,
@@ -107,10 +109,25 @@ class Callers:
         return grpc.aio.secure_channel(self._targets[target], credentials, options=options)
 
 
-async def _call(call: Call, requests: Iterator[bytes], end: float, taken: list[float]) -> None:
-    while (began := time.perf_counter()) < end:
+@dataclass(frozen=True, slots=True)
+class _Until:
+    """When a caller has called enough."""
+
+    seconds: float
+    calls: int | None = None
+    """Instead of the time."""
+
+    def reached(self, began: float, calls: int) -> bool:
+        """Whether that is now; `calls` of all callers."""
+        return time.perf_counter() - began >= self.seconds if self.calls is None else calls >= self.calls
+
+
+async def _call(call: Call, requests: Iterator[bytes], until: _Until, taken: list[float]) -> None:
+    began = time.perf_counter()
+    while not until.reached(began, len(taken)):
+        sent = time.perf_counter()
         await call(next(requests))
-        taken.append(time.perf_counter() - began)
+        taken.append(time.perf_counter() - sent)
 
 
 def _main(home: str, targets: str, number: str, customers: str) -> None:

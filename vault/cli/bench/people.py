@@ -5,9 +5,10 @@ envelopes; a card has the three fields that a customer types, and the two that f
 differ in length as they do in life.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 
-from vault.domain.pan import luhn_valid
 from vault.v1.customer_service_pb2 import CreateCustomerRequest
 from vault.v1.records_pb2 import Card, Contact
 
@@ -15,6 +16,9 @@ _GIVEN = ("Ada", "Björn", "Chiamaka", "Dmitri", "Eleni", "Fionnuala", "Guo", "H
 _FAMILY = ("Abu-Jamal", "Brandt", "Castellanos", "Dąbrowska", "Eze", "Fontaine", "Grey")
 _STREETS = ("High Street", "Am Alten Bahnhof", "Rue de la République", "Calle Mayor", "Ulica Długa")
 _CITIES = ("Bonn", "Llanfairpwllgwyngyll", "Saint-Étienne", "Kraków", "Ely", "A Coruña")
+_STEP = 7919
+_DIFFERENT = 20_000
+_EXPIRY = f"12/{datetime.now(UTC).year + 2}"
 CONTACT_FIELDS = ("name", "street", "city", "phone", "email")
 
 
@@ -26,6 +30,16 @@ def customer_id(number: int) -> str:
 def card_name(number: int) -> str:
     """The record name of their card."""
     return f"customers/{customer_id(number)}/cards/first"
+
+
+def scattered(customers: int, first: int = 0) -> Iterator[int]:
+    """All numbers, again and again, in an order in which neighbours in time are no neighbours on the disk."""
+    return ((first + n) * _STEP % customers for n in count())
+
+
+def different(customers: int) -> int:
+    """For how many of them requests are prepared: all, or as many as are enough to meet the disk's pages at random."""
+    return min(customers, _DIFFERENT)
 
 
 def contact(number: int) -> Contact:
@@ -42,9 +56,14 @@ def contact(number: int) -> Contact:
 
 def card(number: int) -> Card:
     """Their card."""
+    return Card(card_number=_pan(number), expiry=_EXPIRY, holder_name=contact(number).name)
+
+
+def _pan(number: int) -> str:
+    """A number of 16 digits with its check digit (Luhn)."""
     first = f"411111{number % 1_000_000_000:09}"
-    digits = next(digits for check in range(10) if luhn_valid(digits := f"{first}{check}"))
-    return Card(card_number=digits, expiry=f"12/{datetime.now(UTC).year + 2}", holder_name=contact(number).name)
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in first[::2])
+    return f"{first}{-(doubled + sum(map(int, first[1::2]))) % 10}"
 
 
 def newcomer(customer: str, number: int) -> CreateCustomerRequest:

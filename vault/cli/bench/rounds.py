@@ -45,13 +45,20 @@ def _round(place: Place, name: str, case: Case, seconds: float) -> Round:
 
 
 def side(
-    load: Sequence[Child], server: Child, name: str, target: str, seconds: float, callers: int = CALLERS
+    load: Sequence[Child],
+    server: Child,
+    name: str,
+    target: str,
+    seconds: float,
+    *,
+    callers: int = CALLERS,
+    calls: int | None = None,
 ) -> Sample:
-    """Let the callers call one server."""
+    """Let the callers call one server for so many seconds; or, with `calls`, so often each."""
     before = server.cpu_seconds()
     for number, process in enumerate(load):
         own = callers // len(load) + (number < callers % len(load))
-        process.tell(do="run", case=name, target=target, callers=own, seconds=seconds)
+        process.tell(do="run", case=name, target=target, callers=own, seconds=seconds, calls=calls)
     answers = [process.answer() for process in load]
     taken = sorted(each for answer in answers for each in answer["taken_us"])
     return Sample(

@@ -40,9 +40,10 @@ def show(run: Mapping[str, Any]) -> None:
 def conditions(run: Mapping[str, Any]) -> list[str]:
     """On what, and how, it was measured."""
     machine = run["machine"]
-    counts = f"{machine['callers']} callers in {machine['caller_processes']} processes, {run['customers']} customers"
+    callers = f"{machine['callers']} callers in {machine['caller_processes']} processes"
     said = [
-        f"{machine['cores']} cores, {counts}; median [lowest to highest] of {run['rounds']} rounds, {run['seconds']} s.",
+        f"{machine['cores']} cores, {callers}, {run['customers']} customers.",
+        f"Medians [lowest to highest] of {run['rounds']} rounds of {run['seconds']} s for each side.",
         f"Load before the run: {machine['load_before']}. 4 KiB are on the disk after {machine['sync_ms']} ms.",
     ]
     if machine["load_before"] > machine["cores"] / 4:

@@ -1,7 +1,7 @@
 """A hundred cards for each call, sealed as they are stored: billing opens them on its own side."""
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, islice
 
 from vault.cli.bench import people
 from vault.cli.bench.case import Case, Reads, require
@@ -12,13 +12,13 @@ _FIELDS = 5
 
 
 def _requests(customers: int, process: int) -> Iterator[bytes]:
+    order = people.scattered(customers, process)
     return cycle(
         [
             BatchGetCardsRequest(
-                record_names=[people.card_name((start + process + n * 7919) % customers) for n in range(_ITEMS)],
-                purpose="payment_processing",
+                record_names=[people.card_name(number) for number in numbers], purpose="payment_processing"
             ).SerializeToString()
-            for start in range(0, customers, _ITEMS)
+            for numbers in (list(islice(order, _ITEMS)) for _ in range(people.different(customers) // _ITEMS or 1))
         ]
     )
 

@@ -1,7 +1,7 @@
 """A hundred contacts for each call: 500 fields in plain, for provisioning."""
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, islice
 
 from vault.cli.bench import people
 from vault.cli.bench.case import Case, Reads, require
@@ -12,13 +12,13 @@ _ITEMS = 100
 
 
 def _requests(customers: int, process: int) -> Iterator[bytes]:
+    order = people.scattered(customers, process)
     return cycle(
         [
             BatchGetContactsRequest(
-                customer_ids=[people.customer_id((start + process + n * 7919) % customers) for n in range(_ITEMS)],
-                purpose=_PURPOSE,
+                customer_ids=[people.customer_id(number) for number in numbers], purpose=_PURPOSE
             ).SerializeToString()
-            for start in range(0, customers, _ITEMS)
+            for numbers in (list(islice(order, _ITEMS)) for _ in range(people.different(customers) // _ITEMS or 1))
         ]
     )
 
