@@ -110,6 +110,8 @@ class AuditLog:
         self._signed = -1
         self._renew_at = 0
         self._failing_since: float | None = None
+        self.current_at = time.monotonic()
+        """Monotonic time at which a stored checkpoint was last found to cover all durable entries."""
         self._dead = False
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -236,6 +238,7 @@ class AuditLog:
                 return
             else:
                 self._failing_since = None
+                self.current_at = time.monotonic()
 
     def _die(self, error: Exception) -> None:
         """Sign nothing more, and have the process end."""

@@ -29,6 +29,11 @@ class EpochSealer:
         self._used = 0
         self._step: Step | None = None
 
+    @property
+    def step(self) -> int:
+        """The step that is sealed under, or comes next."""
+        return self._sequence.step
+
     def alive(self, now: float, count: int = 1) -> bool:
         """Whether the epoch may seal `count` more envelopes (fewer than 4,096) at once."""
         room = not self._sequence.exhausted or self._used + count <= ENVELOPES_PER_STEP

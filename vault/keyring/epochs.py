@@ -34,6 +34,15 @@ class Epoch:
         object.__setattr__(self, "members", frozenset(self.audience.split("+")))
 
 
+@dataclass(slots=True)
+class CacheUses:
+    """How often a cache had what was asked for, and how much it may hold."""
+
+    most: int
+    hits: int = 0
+    misses: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Stanza:
     """E, sealed to one version of one purpose's key."""
@@ -49,6 +58,7 @@ class Epochs:
     def __init__(self, rows: SystemRows) -> None:
         self._rows = rows
         self._cache: OrderedDict[bytes, Epoch] = OrderedDict()
+        self.uses = CacheUses(_CACHED)
 
     async def publish(self, epoch: Epoch, stanzas: Sequence[Stanza]) -> None:
         """Insert an epoch with its stanzas, durable on return.
@@ -84,7 +94,9 @@ class Epochs:
         known = self._cache.get(epoch_id)
         if known is not None:
             self._cache.move_to_end(epoch_id)
+            self.uses.hits += 1
         else:
+            self.uses.misses += 1
             found = await self._rows.get(SYSTEM, f"epochs/{epoch_id.hex()}")
             if found is None:
                 return None
@@ -110,6 +122,11 @@ class Epochs:
             epoch_id = EpochId(bytes.fromhex(name.row.removeprefix("epochs/")))
             page.append((name.row, Epoch(epoch_id, row.audience, row.owner, row.publish_time)))
         return page
+
+    @property
+    def kept(self) -> int:
+        """How many are in the cache."""
+        return len(self._cache)
 
     def _remember(self, epoch: Epoch) -> Epoch:
         self._cache[epoch.epoch_id] = epoch

@@ -13,7 +13,7 @@ from vault.crypto.epoch import open_stanza, step_key
 from vault.domain.audience import Purpose
 from vault.domain.secret import Secret
 from vault.errors import DataLoss, OpenError
-from vault.keyring.epochs import Epoch, Epochs
+from vault.keyring.epochs import CacheUses, Epoch, Epochs
 from vault.keyring.purposes import PurposeKeys
 
 _CACHED_EPOCHS = 32_768
@@ -29,6 +29,8 @@ class Opening:
         self._epochs = epochs
         self._secrets: OrderedDict[tuple[Purpose, bytes], Secret] = OrderedDict()
         self._steps: OrderedDict[tuple[Purpose, bytes, int], Step] = OrderedDict()
+        self.secret_uses = CacheUses(_CACHED_EPOCHS)
+        self.step_uses = CacheUses(_CACHED_STEPS)
 
     async def secrets(self, purpose: Purpose, epochs: Iterable[Epoch]) -> Mapping[bytes, Secret]:
         """The secrets of these epochs by id, where the purpose can open them; what does not open is left out."""
@@ -38,7 +40,9 @@ class Opening:
             secret = self._secrets.get(at)
             if secret is not None:
                 self._secrets.move_to_end(at)
+                self.secret_uses.hits += 1
             else:
+                self.secret_uses.misses += 1
                 secret = await self._fetch(purpose, epoch)
             if secret is not None:
                 found[at[1]] = secret
@@ -54,12 +58,20 @@ class Opening:
             raise OpenError("the epoch does not open for this purpose")
         at = (purpose, bytes(epoch.epoch_id), number)
         step = self._steps.get(at)
-        if step is None:
+        if step is not None:
+            self.step_uses.hits += 1
+        else:
+            self.step_uses.misses += 1
             step = Step(epoch.audience, epoch.epoch_id, number, step_key(secret, number))
             self._steps[at] = step
             if len(self._steps) > _CACHED_STEPS:
                 self._steps.popitem(last=False)
         return step
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many epoch secrets and step keys are in the caches."""
+        return len(self._secrets), len(self._steps)
 
     async def _fetch(self, purpose: Purpose, epoch: Epoch) -> Secret | None:
         for key in self._purposes.private(purpose):

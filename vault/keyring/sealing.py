@@ -51,6 +51,10 @@ class Sealing:
             asyncio.get_running_loop().call_later(STEP_SECONDS, self._sealers[audience][0].pass_step, step.number)
         return step
 
+    def in_use(self) -> dict[str, tuple[float, int]]:
+        """By audience: when its epoch began, in seconds of the monotonic clock, and the step that it is at."""
+        return {audience: (sealer.started, sealer.step) for audience, (sealer, _) in self._sealers.items()}
+
     def close(self) -> None:
         """Overwrite what is left of all epochs."""
         for sealer, _ in self._sealers.values():

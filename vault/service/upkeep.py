@@ -12,7 +12,6 @@ is noticed and noted before somebody starts the server again.
 
 import asyncio
 import time
-from contextlib import suppress
 
 from vault.errors import OpenError, VaultError
 from vault.keyring.requests import RequestKeys
@@ -36,6 +35,10 @@ class Upkeep:
         self._clock = clock
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
+        self.succeeded_at = 0
+        """When a round last went through, in milliseconds since 1970; 0 before the first."""
+        self.failures = 0
+        """Rounds that did not."""
 
     def start(self) -> None:
         """Begin with a first round."""
@@ -60,8 +63,13 @@ class Upkeep:
     async def _run(self) -> None:
         while True:
             # A full disk or a damaged page: calls report it, the next round tries again.
-            with suppress(VaultError):
+            try:
                 await self.round()
+            except VaultError:
+                self.failures += 1
+            else:
+                if not self._clock.doubt:
+                    self.succeeded_at = time.time_ns() // 1_000_000
             await self._watch(time.monotonic() + self._every_s)
 
     async def _watch(self, until: float) -> None:

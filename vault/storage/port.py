@@ -23,6 +23,7 @@ from typing import Protocol
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
+from vault.storage.stats import StoreFigures, WriterStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +331,18 @@ class Upkeep(Protocol):
         """
 
 
-class Storage(RecordStore, SystemStore, LogStore, Upkeep, Protocol):
+class Figures(Protocol):
+    """What whoever runs the vault watches."""
+
+    @property
+    def writer_stats(self) -> WriterStats:
+        """What commits did so far; costs nothing."""
+
+    async def figures(self) -> StoreFigures:
+        """How the stores stand; takes a while, but not the event loop's."""
+
+
+class Storage(RecordStore, SystemStore, LogStore, Upkeep, Figures, Protocol):
     """A whole driver."""
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
+from vault.storage.engine import sqlite3
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -21,15 +22,17 @@ from vault.storage.port import (
 )
 from vault.storage.sqlite import startup, system
 from vault.storage.sqlite.erase import Erasure, Unfinished
-from vault.storage.sqlite.reader import Reader
+from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
+from vault.storage.stats import StoreFigures, WriterStats
 
 
 class SqliteStorage:
     """A vault's two stores in two SQLite files; to be used on the event loop that opened it."""
 
-    def __init__(self, reader: Reader, writer: Writer, lock: startup.Lock) -> None:
+    def __init__(self, reader: Reader, writer: Writer, lock: startup.Lock, keys_path: Path) -> None:
+        self._keys_path = keys_path
         self._reader = reader
         self._writer = writer
         self._lock = lock
@@ -61,7 +64,17 @@ class SqliteStorage:
             await writer.stopped()
             lock.release()
             raise
-        return cls(reader, writer, lock)
+        return cls(reader, writer, lock, keys_path)
+
+    async def figures(self) -> StoreFigures:
+        """See the port."""
+        retired = await asyncio.to_thread(count_retired, self._keys_path)
+        return StoreFigures(self._writer.queue, self._writer.owed, retired, sqlite3.sqlite_version)
+
+    @property
+    def writer_stats(self) -> WriterStats:
+        """See the port."""
+        return self._writer.stats
 
     async def close(self) -> None:
         """Finish what is queued, checkpoint and close."""

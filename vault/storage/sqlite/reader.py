@@ -4,6 +4,7 @@ Each query is read to its end at once (`fetchall`), so no statement stays open b
 one would hold old pages in the WAL, deleted keys among them.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from vault.storage.sqlite import failures, rows
 from vault.storage.sqlite.connection import connect
 from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
+from vault.storage.stats import COUNTED
 
 _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
 _KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM key_places JOIN slots USING (slot)"
@@ -29,6 +31,7 @@ _KEY_TYPES = (str, str, bytes, int, int, bytes)
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN key_places USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
+COUNTING_S = 0.25
 _END = "\U0010ffff"
 """After every name that starts with what stands before it."""
 
@@ -162,6 +165,27 @@ class Reader:
 
     def _all(self, store: sqlite3.Connection, sql: str, *values: rows.Value | None) -> list[Any]:
         return _reading(lambda: store.execute(sql, values).fetchall())
+
+
+def count_retired(keys_path: Path) -> tuple[int, int] | None:
+    """How many retired keys wait for the purge, up to `COUNTED`, and since when the oldest does; None if it took long.
+
+    Over a connection of its own, so that it can run in a thread. It gives up after a moment: a reader that goes through
+    millions of keys stands in the way of a checkpoint, and an erasure waits for one.
+    """
+    connection = connect(keys_path, read_only=True, secret=True)
+    ends = time.monotonic() + COUNTING_S
+    connection.set_progress_handler(lambda: time.monotonic() > ends, 10_000)
+    try:
+        sql = """SELECT count(*), coalesce(min(retired_at), 0)
+            FROM (SELECT retired_at FROM key_places WHERE retired_at > 0 LIMIT ?)"""
+        found: tuple[int, int] = connection.execute(sql, (COUNTED,)).fetchone()
+    except sqlite3.Error:
+        return None
+    else:
+        return found
+    finally:
+        connection.close()
 
 
 def _reading(query: Callable[[], list[Any]]) -> list[Any]:

@@ -26,6 +26,7 @@ from vault.storage.port import Work
 from vault.storage.sqlite import failures, group
 from vault.storage.sqlite.house import House
 from vault.storage.sqlite.stores import Stores
+from vault.storage.stats import WriterStats
 
 MOST_WORKS = 128
 """In one group: few enough for one statement of entries, more than the calls that a process has in flight."""
@@ -56,6 +57,8 @@ class WriterThread:
         self._give_up = give_up
         self._turns: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.stats = WriterStats()
+        self.owed = 0
 
     async def start(self, open_stores: Callable[[], Stores]) -> None:
         """Open the stores in the new thread; raises what opening raises."""
@@ -103,6 +106,7 @@ class WriterThread:
             if turn:
                 self._on_loop(self._end_turn, answers)
             house.keep(stores)
+            self.owed = len(stores.owed.retire) + len(stores.owed.discard) + len(stores.owed.destroy)
         house.leave(stores)
 
     def _next(self, due: float | None) -> Sequence[Job] | None:
@@ -121,10 +125,12 @@ class WriterThread:
         return answers
 
     def _group(self, stores: Stores, jobs: Sequence[Job]) -> Outcomes:
+        began = time.monotonic()
         try:
             plan = group.commit(stores, [job.what for job in jobs if isinstance(job.what, Work)])
         except Exception as error:  # noqa: BLE001 - told apart there
             return self._after_failure(stores, jobs, failures.for_caller(error))
+        self.stats.committed(len(jobs), time.monotonic() - began)
         outcomes = list(zip(jobs, plan.outcomes, strict=True))
         if not any(plan.destroying):
             return outcomes
@@ -138,7 +144,10 @@ class WriterThread:
 
     def _after_failure(self, stores: Stores, jobs: Sequence[Job], error: Exception) -> Outcomes:
         """Nothing of the group was done: if one of its works is to blame, do the others without it."""
-        if len(jobs) == 1 or isinstance(error, (Unavailable, ResourceExhausted)):
+        if isinstance(error, (Unavailable, ResourceExhausted)):
+            self.stats.failed(time.monotonic())
+            return [(job, error) for job in jobs]
+        if len(jobs) == 1:
             return [(job, error) for job in jobs]
         return [outcome for job in jobs for outcome in self._group(stores, [job])]
 

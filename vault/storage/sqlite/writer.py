@@ -18,6 +18,7 @@ from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.port import Committed, Work
 from vault.storage.sqlite.stores import Stores
 from vault.storage.sqlite.thread import Job, Outcomes, WriterThread, resolve
+from vault.storage.stats import WriterStats
 
 T = TypeVar("T")
 
@@ -61,6 +62,21 @@ class Writer:
         """Run a function of the stores in the writer's thread, in its turn."""
         done: T = await self._queue(job)
         return done
+
+    @property
+    def stats(self) -> WriterStats:
+        """What the thread did, since the start."""
+        return self._thread.stats
+
+    @property
+    def queue(self) -> int:
+        """Jobs that wait, or that the thread has."""
+        return len(self._waiting) + sum(map(len, self._turns))
+
+    @property
+    def owed(self) -> int:
+        """Keys that the next commit of the key store retires or destroys."""
+        return self._thread.owed
 
     def stop(self) -> None:
         """Take no more; what has queued up will be finished, what is owed settled, and the files closed."""

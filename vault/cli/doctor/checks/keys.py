@@ -7,13 +7,10 @@ from vault.cli import moments, profile
 from vault.cli.doctor.examine import Examined, Finding, State, ok
 from vault.client import OperatorClient
 from vault.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
+from vault.keyring.periods import PURPOSE_KEY_DAYS, VAULT_KEY_DAYS
 from vault.policy.load import load
 from vault.v1.key_service_pb2 import CUSTODY_CALLER, KEY_STATE_ACTIVE, ListKeysResponse
 
-_VAULT_KEY_DAYS: Final = 30
-_PURPOSE_KEY_DAYS: Final = 365
-"""Cryptoperiods: NIST SP 800-57 part 1, 5.3.6, allows a year or two; a month for the vault key, whose destruction would
-reach what is erased in old key-store backups."""
 _NO_ROTATION: Final = (
     "no command rotates it yet, so an erasure reaches key-store backups only when they are deleted: keep them for days"
 )
@@ -47,10 +44,10 @@ def check(at: Examined) -> Iterator[Finding]:
 def _old(keys: ListKeysResponse) -> Iterator[Finding]:
     for vault_key in keys.vault_keys:
         age = moments.days_since(vault_key.create_time_ms)
-        if vault_key.state == KEY_STATE_ACTIVE and age > _VAULT_KEY_DAYS:
+        if vault_key.state == KEY_STATE_ACTIVE and age > VAULT_KEY_DAYS:
             yield Finding(State.WARNING, f"vault key {vault_key.version} is {age} days old", _NO_ROTATION)
     for key in keys.purpose_keys:
         age = moments.days_since(key.create_time_ms)
-        if key.state == KEY_STATE_ACTIVE and age > _PURPOSE_KEY_DAYS:
+        if key.state == KEY_STATE_ACTIVE and age > PURPOSE_KEY_DAYS:
             remedy = _BY_SDK if key.custody == CUSTODY_CALLER else "nothing to do: no command replaces it yet"
             yield Finding(State.WARNING, f"the key of {key.purpose} is {age} days old", remedy)
