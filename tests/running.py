@@ -82,7 +82,7 @@ def make_home(folder: Path, *options: str) -> Path:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     home = folder / "vault"
-    command("init", str(home), "--listen", f"127.0.0.1:{port}", *options)
+    command("init", str(home), "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", *options)
     return home
 
 

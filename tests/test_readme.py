@@ -141,7 +141,8 @@ def test_the_commands_do_what_the_readme_shows(folder: Path) -> None:
     at = next(i for i, block in enumerate(every) if block.text == SERVE)
     with reader(folder) as somebody:
         for block in every[:at]:
-            listen = block.text.replace("init ./vault-dir", f"init ./vault-dir --listen 127.0.0.1:{port}")
+            ports = f"init ./vault-dir --listen 127.0.0.1:{port} --admin 127.0.0.1:0"
+            listen = block.text.replace("init ./vault-dir", ports)
             assert somebody.run(Block(block.language, listen))[0] == 0
         with server(folder):
             for block in every[at + 1 :]:

@@ -9,7 +9,8 @@
     │   ├── AlreadyExists         the name is taken, or was erased        ALREADY_EXISTS
     │   ├── Conflict              lost a race; read again                 ABORTED
     │   ├── FailedPrecondition    another step must come first            FAILED_PRECONDITION
-    │   └── DeadlineExceeded      the caller's time is over               DEADLINE_EXCEEDED
+    │   ├── DeadlineExceeded      the caller's time is over               DEADLINE_EXCEEDED
+    │   └── RateLimited           the caller asks too much; wait          RESOURCE_EXHAUSTED
     ├── OperatorError             the operator repairs something
     │   ├── Unavailable           cannot work now, nothing was done       UNAVAILABLE
     │   ├── OutcomeUnknown        may or may not have been done           UNAVAILABLE
@@ -111,6 +112,18 @@ class DeadlineExceeded(CallerError):  # noqa: N818
     """The caller's deadline passed before the work was done."""
 
     reason = status.REASON_DEADLINE
+
+
+class RateLimited(CallerError):  # noqa: N818
+    """A limit that the policy gives the caller is reached, and nothing was done; in `after` seconds there is room."""
+
+    reason = status.REASON_RATE_LIMITED
+
+    def __init__(self, message: str, *, after: float, limit: str = "") -> None:
+        super().__init__(message)
+        self.after = after
+        self.limit = limit
+        """`records`, `searches` or `concurrent`; known to the server alone."""
 
 
 class OperatorError(VaultError):

@@ -7,7 +7,9 @@ work behind the edge is a fake.
 import asyncio
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,8 +23,12 @@ from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 from tests.frames import GET_CONTACT
 from vault.pki import spiffe
 from vault.pki.authority import DevelopmentCA, IssuedCertificate
+from vault.policy.load import DEFAULT, parse
+from vault.policy.model import Policy
 from vault.server.app import Stop, serve
+from vault.service.gauges import Sample
 from vault.service.settings import Settings
+from vault.service.troubles import Trouble
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1.records_pb2 import Contact
 
@@ -66,6 +72,14 @@ class Slow:
         return await hello(request)
 
 
+def policy(limits: str = "") -> Policy:
+    """The shipped policy, with the callers that these tests have."""
+    text = DEFAULT.read_text(encoding="utf-8")
+    for role in ("provisioning", "care", "billing"):
+        text += f'\n[callers."spiffe://vault.example/{role}"]\nroles = ["{role}"]\n'
+    return parse(f"{text}\n{limits}", "policy.toml")
+
+
 @dataclass
 class FakeVault:
     """Serves one method by `work` and notes what the edge passes on."""
@@ -76,6 +90,10 @@ class FakeVault:
     calls: list[tuple[str, str, int, str]] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     closed: bool = False
+    policies: list[Policy] = field(default_factory=lambda: [policy()])
+    policy_on_disk: Callable[[], Policy] | None = None
+    refused: list[tuple[str, str, int]] = field(default_factory=list)
+    wrong: Sequence[Trouble] = ()
 
     async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
         """As `vault.service`'s."""
@@ -84,6 +102,28 @@ class FakeVault:
         response = await self.work(request)
         self.finished.append(correlation)
         return response
+
+    @property
+    def policy(self) -> Policy:
+        """One that knows the callers of these tests."""
+        return self.policies[-1]
+
+    async def log_refused(self, peer: str, method: str, count: int) -> None:
+        """Note it."""
+        self.refused.append((peer, method, count))
+
+    async def gauges(self) -> Sequence[Sample]:
+        """None of its own."""
+        return ()
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """What the test says."""
+        return self.wrong
+
+    async def reload_policy(self) -> None:
+        """What the test says."""
+        if self.policy_on_disk is not None:
+            self.policies.append(self.policy_on_disk())
 
     async def close(self) -> None:
         """Note it."""
@@ -145,6 +185,8 @@ def place(folder: Path, server: str = "") -> Place:
         keys = "keys/keys.db"
         [root_key]
         path = "root.key"
+        [admin]
+        listen = "127.0.0.1:0"
         """,
         encoding="utf-8",
     )
@@ -162,6 +204,8 @@ class Running:
     vault: FakeVault
     stop: Stop
     task: asyncio.Task[None]
+    admin: str
+    """Where the admin port listens."""
 
     @property
     def port(self) -> int:
@@ -172,20 +216,35 @@ class Running:
         """A connection of a good caller, or with the certificate given."""
         return self.place.channel(self.address, issued, **options)
 
+    async def page(self, path: str) -> tuple[int, str]:
+        """What the admin port answers: status and body."""
+        return await asyncio.to_thread(_fetch, f"http://{self.admin}{path}")
+
+
+def _fetch(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - the loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
 
 @asynccontextmanager
 async def running(place: Place, vault: FakeVault | None = None) -> AsyncIterator[Running]:
     """Serve until the block ends, then stop in order."""
     vault = vault or FakeVault()
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    admin: list[str] = []
     stop = Stop()
-    task = asyncio.create_task(serve(place.settings, vault, ready=address.set_result, stop=stop))
+    serving = serve(place.settings, vault, ready=address.set_result, told_admin=admin.append, stop=stop)
+    task = asyncio.create_task(serving)
     both: list[asyncio.Future[Any]] = [task, address]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
     try:
-        yield Running(address.result(), place, vault, stop, task)
+        yield Running(address.result(), place, vault, stop, task, admin[0])
     finally:
         stop.ask()
         await task

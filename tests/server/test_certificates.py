@@ -159,17 +159,16 @@ async def test_a_mistake_of_ours_does_not_end_the_watch(monkeypatch: pytest.Monk
     monkeypatch.setattr(reload, "PERIOD_SECONDS", 0.01)
     looked = asyncio.Semaphore(0)
 
-    def fail() -> None:
-        loop.call_soon_threadsafe(looked.release)
+    async def fail() -> None:
+        looked.release()
         raise RuntimeError(runs.CANARY)
 
     class Changing(reload.Watched):
-        def look(self) -> None:
+        async def look(self, *, again: bool = False) -> None:
             self._seen = None
-            super().look()
+            await super().look(again=again)
 
-    loop = asyncio.get_running_loop()
-    watch = asyncio.create_task(reload.keep_current([Changing([], fail)]))
+    watch = asyncio.create_task(reload.keep_current([Changing("policy", [], fail)]))
     async with asyncio.timeout(5):
         for _ in range(3):
             await looked.acquire()

@@ -11,6 +11,23 @@ from cryptography import x509
 from vault.errors import ConfigError
 
 
+def earliest_end(pem: bytes, *, file: str = "certificate") -> float:
+    """The last valid moment of the certificate that expires first, in seconds since 1970.
+
+    Args:
+        pem: one certificate or a bundle.
+        file: where it came from, named in the error.
+
+    Raises:
+        ConfigError: the bytes hold no certificate.
+    """
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except (ValueError, x509.InvalidVersion):
+        raise ConfigError(file, "", "is not a PEM certificate") from None
+    return min(certificate.not_valid_after_utc.timestamp() for certificate in found)
+
+
 def days_left(cert_pem: bytes, now: datetime, *, file: str = "certificate") -> int:
     """Count the whole days until a certificate expires.
 

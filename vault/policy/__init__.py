@@ -6,6 +6,7 @@
     check          what must be true of a policy before the vault starts under it
     methods        the methods that the API serves, and those that are to come
     model          Policy and its rules: frozen, with look-up tables made once
+    limits         how much one caller may ask for
     facts          what the customer's record says that decisions depend on
     decide         may this caller read these fields for this purpose?
     explain        the same question, answered in words

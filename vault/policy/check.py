@@ -51,6 +51,7 @@ def check(policy: File, file: str, *, require_keys: bool) -> None:
     _methods(policy, refuse)
     _callers(policy, refuse)
     _keys(policy, refuse, require_keys=require_keys)
+    _limits(policy, refuse)
 
 
 def _roles(policy: File, refuse: Refuse) -> None:
@@ -143,6 +144,16 @@ def _callers(policy: File, refuse: Refuse) -> None:
         if not rule.roles:
             refuse(f"{key}.roles", "is empty; name a role, or remove the caller")
         _known_roles(policy, rule.roles, f"{key}.roles", refuse)
+
+
+def _limits(policy: File, refuse: Refuse) -> None:
+    """A limit of somebody who does not exist is one that somebody else was meant to have."""
+    for role in policy.limits.roles:
+        if role not in policy.roles:
+            refuse(path("limits", "roles", role), "is an unknown role; add it under [roles], or correct its spelling")
+    for name in policy.limits.callers:
+        if name not in policy.callers:
+            refuse(path("limits", "callers", name), "is no caller of this policy; add it under [callers], or remove it")
 
 
 def _keys(policy: File, refuse: Refuse, *, require_keys: bool) -> None:

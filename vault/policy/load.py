@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 
 from vault.domain.audience import Custody, Purpose, audience_of
 from vault.errors import ConfigError
-from vault.policy import shape
+from vault.policy import limits, shape
 from vault.policy.check import NO_RECOVERY, check
+from vault.policy.limits import Limits, completed
 from vault.policy.model import (
     EVERYONE,
     Caller,
@@ -64,6 +65,7 @@ def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
         methods=_frozen(_methods(tables)),
         callers=_frozen({name: Caller(name, frozenset(table.roles)) for name, table in tables.callers.items()}),
         keys=_frozen({Purpose(name): _key(table) for name, table in tables.keys.items()}),
+        limits=_limits(tables.limits),
         digest=hashlib.sha256(text.encode()).digest(),
     )
 
@@ -107,6 +109,15 @@ def _key(table: shape.KeyTable) -> KeyRule:
         current=bytes.fromhex(table.current),
         next=bytes.fromhex(table.next) if table.next else None,
         recovery=bytes.fromhex(recovery) if recovery else None,
+    )
+
+
+def _limits(tables: shape.LimitsTable) -> Limits:
+    return Limits(
+        default=completed(tables.default.given, limits.DEFAULT),
+        unknown=completed(tables.unknown.given, limits.STRANGER),
+        roles=_frozen({role: table.given for role, table in tables.roles.items()}),
+        callers=_frozen({name: table.given for name, table in tables.callers.items()}),
     )
 
 

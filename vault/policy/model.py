@@ -16,6 +16,7 @@ from typing import Final
 
 from vault.domain.audience import Audience, Custody, Purpose
 from vault.domain.fields import ALL_FIELDS
+from vault.policy.limits import NO_TABLES, Limits
 
 EVERYONE: Final = "everyone"
 """Stands in the method table for every role of the policy."""
@@ -107,6 +108,7 @@ class Policy:
     keys: Mapping[Purpose, KeyRule]
     digest: bytes
     """SHA-256 of the file, 32 bytes."""
+    limits: Limits = NO_TABLES
 
     _readable: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _purposes: Mapping[str, frozenset[Purpose]] = field(init=False, repr=False)

@@ -14,12 +14,15 @@ import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from vault.errors import ConfigError
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
+_MOST: Final = 10_000_000
+_Number = Annotated[float, Field(gt=0, le=_MOST)]
+_Count = Annotated[int, Field(ge=1, le=_MOST)]
 _Sentence = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 _WHY: Final = {
@@ -32,6 +35,11 @@ _WHY: Final = {
     "bool_type": "must be true or false",
     "dict_type": "must be a table",
     "model_type": "must be a table",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "greater_than": "must be more than 0",
+    "greater_than_equal": "must be at least 1",
+    "less_than_equal": "must be at most 10000000",
 }
 
 
@@ -84,6 +92,30 @@ class KeyTable(_Table):
     recovery: str | None = None
 
 
+class LimitTable(_Table):
+    """A table of `[limits]`: each key may be left out."""
+
+    records_per_second: _Number | None = None
+    burst: _Count | None = None
+    searches_per_second: _Number | None = None
+    search_burst: _Count | None = None
+    concurrent: _Count | None = None
+
+    @property
+    def given(self) -> dict[str, float]:
+        """What is not left out."""
+        return self.model_dump(exclude_none=True)
+
+
+class LimitsTable(_Table):
+    """`[limits]`."""
+
+    default: LimitTable = LimitTable()
+    unknown: LimitTable = LimitTable()
+    roles: dict[str, LimitTable] = {}
+    callers: dict[str, LimitTable] = {}
+
+
 class File(_Table):
     """The whole file."""
 
@@ -93,6 +125,7 @@ class File(_Table):
     methods: dict[str, ServiceTable]
     callers: dict[str, CallerTable] = {}
     keys: dict[str, KeyTable] = {}
+    limits: LimitsTable = LimitsTable()
 
 
 def read(text: str, file: str) -> File:

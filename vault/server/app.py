@@ -46,6 +46,8 @@ class Stop:
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
         self.failed = False
+        self.reload = asyncio.Event()
+        """The wish that files be read again now."""
 
     def ask(self) -> None:
         """Stop in order."""
@@ -64,7 +66,12 @@ class Stop:
 
 
 async def serve(
-    settings: Settings, vault: Vault, *, ready: Callable[[str], None] | None = None, stop: Stop | None = None
+    settings: Settings,
+    vault: Vault,
+    *,
+    ready: Callable[[str], None] | None = None,
+    told_admin: Callable[[str], None] | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Serve until `stop` is asked or the task is cancelled; then stop in order and close the vault.
 
@@ -72,6 +79,7 @@ async def serve(
         settings: of this vault.
         vault: open; closed at the end, unless its storage has failed.
         ready: called with ``host:port`` once calls are answered.
+        told_admin: called before that with ``host:port`` of the admin port, if there is one.
         stop: where the end is asked for.
 
     Raises:
@@ -80,13 +88,16 @@ async def serve(
     stop, server = stop or Stop(), settings.server
     try:
         edge = Edge(settings, vault)
+        admin = await edge.start_admin()
         address = await edge.start()
-        watching = asyncio.create_task(keep_current(edge.watched()))
+        watching = asyncio.create_task(keep_current(edge.watched, stop.reload))
         try:
             # What is there now stays until the end: looking through it again and again would stop every call for 60 ms.
             gc.collect()
             gc.freeze()
             logs.log.info("serving", address=address, version=__version__)
+            if admin and told_admin is not None:
+                told_admin(admin)
             if ready is not None:
                 ready(address)
             supervisor.tell(supervisor.READY)
@@ -105,7 +116,13 @@ async def serve(
             logs.log.info("stopped")
 
 
-def run(config: Path, open_vault: Opener, *, ready: Callable[[str], None] | None = None) -> int:
+def run(
+    config: Path,
+    open_vault: Opener,
+    *,
+    ready: Callable[[str], None] | None = None,
+    told_admin: Callable[[str], None] | None = None,
+) -> int:
     """Be the server process: from `vault.toml` to the end.
 
     Returns:
@@ -120,7 +137,7 @@ def run(config: Path, open_vault: Opener, *, ready: Callable[[str], None] | None
     logs.configure(settings.logging.level)
     # debug=False: asyncio's debug mode prints results of slow calls, whatever the environment says.
     with asyncio.Runner(debug=False, loop_factory=uvloop.new_event_loop) as runner:
-        failed = runner.run(_main(settings, open_vault, ready))
+        failed = runner.run(_main(settings, open_vault, ready, told_admin))
         if failed:
             # Not sys.exit: threads of the storage may hang in the kernel, and must not close in an orderly way.
             sys.stderr.flush()
@@ -128,19 +145,27 @@ def run(config: Path, open_vault: Opener, *, ready: Callable[[str], None] | None
     return 0
 
 
-async def _main(settings: Settings, open_vault: Opener, ready: Callable[[str], None] | None) -> bool:
+async def _main(
+    settings: Settings,
+    open_vault: Opener,
+    ready: Callable[[str], None] | None,
+    told_admin: Callable[[str], None] | None,
+) -> bool:
     """Open and serve; say whether the storage has failed."""
     logs.catch_all(asyncio.get_running_loop())
     stop = Stop()
     async with _signals(stop):
         opened = await open_vault(settings, fatal=stop.fatal)
-        await serve(settings, opened, ready=ready, stop=stop)
+        await serve(settings, opened, ready=ready, told_admin=told_admin, stop=stop)
     return stop.failed
 
 
 @contextlib.asynccontextmanager
 async def _signals(stop: Stop) -> AsyncIterator[None]:
-    """Stop in order on the first SIGTERM or SIGINT; a second one ends the process, which the storage survives."""
+    """Stop in order on the first SIGTERM or SIGINT; a second one ends the process, which the storage survives.
+
+    SIGHUP has the files read again that take effect when they change.
+    """
     loop = asyncio.get_running_loop()
     both = (signal.SIGTERM, signal.SIGINT)
 
@@ -153,8 +178,9 @@ async def _signals(stop: Stop) -> AsyncIterator[None]:
 
     for number in both:
         loop.add_signal_handler(number, asked, number)
+    loop.add_signal_handler(signal.SIGHUP, stop.reload.set)
     try:
         yield
     finally:
-        for number in both:
+        for number in (*both, signal.SIGHUP):
             loop.remove_signal_handler(number)

@@ -7,14 +7,14 @@ fails to connect. The check is OpenSSL's, through the standard library.
 
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from vault.errors import ConfigError
-from vault.pki import files
+from vault.pki import expiry, files
 from vault.service.settings import ServerSettings
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -44,6 +44,8 @@ class ServerCertificates:
         """
         self._certificate, self._key = settings.certificate, settings.private_key
         self._authorities = settings.client_ca
+        self.expiries: Mapping[str, float] = {}
+        """Last valid moments of the server's chain and of the authorities, whichever is first; seconds since 1970."""
         self.paths = (self._certificate, self._key, self._authorities)
         self._first = self._read()
         self._fresh: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
@@ -77,6 +79,10 @@ class ServerCertificates:
         # What OpenSSL has looked at must be what we have read. A pair is written one file after the other.
         if stamp(self.paths) != before:
             raise ConfigError(str(self._certificate), "", "is being written: it will be read again")
+        self.expiries = {
+            "server": expiry.earliest_end(chain, file=str(self._certificate)),
+            "client_ca": expiry.earliest_end(authorities, file=str(self._authorities)),
+        }
         return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
 
     def _check(self, authorities: bytes) -> None:

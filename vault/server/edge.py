@@ -5,20 +5,25 @@ operator can raise is a number that somebody will raise to make a symptom go awa
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
 
 from vault.errors import ConfigError, Unavailable
 from vault.server import handlers, status
 from vault.server.boundary import Context, Guard, Handler, new_correlation
 from vault.server.certificates import ServerCertificates
+from vault.server.condition import Condition
 from vault.server.handlers import Vault
 from vault.server.identity import Callers
-from vault.server.reload import Watched
+from vault.server.limits import Limiter
+from vault.server.metrics.counts import Counts
+from vault.server.reload import Watched, in_thread
+from vault.server.watch import Watch
 from vault.service.settings import Settings
 
 RECEIVE_BYTES: Final = 4 * 1024 * 1024
@@ -73,10 +78,19 @@ class Edge:
         self._guard = Guard(self._callers.enter)
         self._health = health.aio.HealthServicer()
         self._closing = _Closing()
+        self._vault = vault
         self._services = handlers.services(vault.methods)
+        self._limiter = Limiter(vault.policy, Counts(), vault.log_refused)
+        names = [*self._services, health.SERVICE_NAME]
+        self._condition = Condition(vault, self._health, names, lambda: self._certificates.expiries["server"])
+        self.watched = tuple(self._watched(settings.vault.policy))
+        """The files that take effect when they change."""
+        self._watch = Watch(vault, self._limiter, self._condition, self._certificates, self.watched)
+        self._admin = settings.admin.listen if settings.admin else ""
+        self._looking: asyncio.Task[None] | None = None
         options = (*OPTIONS, ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams))
         self._server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
-        own = handlers.table(vault, self._callers.identify, self._settings.default_deadline_seconds)
+        own = handlers.table(vault, self._callers.identify, self._limiter, self._settings.default_deadline_seconds)
         self._server.add_generic_rpc_handlers([self._closing, *own, *self._libraries()])
 
     async def start(self) -> str:
@@ -85,27 +99,44 @@ class Edge:
         try:
             port = self._server.add_secure_port(self._settings.listen, self._certificates.credentials())
         except RuntimeError:
+            await self._watch.admin.stop()
             why = f"cannot listen on {self._settings.listen}: taken by another process, or not an address of this host"
             raise ConfigError("vault.toml", "server.listen", why) from None
-        for service in self._services:
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self._condition.begin()
         await self._server.start()
+        self._looking = asyncio.create_task(self._condition.keep(), name="condition")
         return f"{host}:{port}"
 
-    def watched(self) -> Iterable[Watched]:
-        """Return the files that take effect when they change."""
-        yield Watched(self._certificates.paths, self._certificates.reload)
+    async def start_admin(self) -> str:
+        """Listen for whoever watches, before `start`; return where, or nothing if settings have no `[admin]`.
+
+        Raises:
+            ConfigError: the address cannot be had.
+        """
+        return await self._watch.admin.start(self._admin) if self._admin else ""
+
+    def _watched(self, policy: Path) -> Iterator[Watched]:
+        yield Watched("certificates", self._certificates.paths, in_thread(self._certificates.reload))
         if self._settings.deny_list is not None:
-            yield Watched([self._settings.deny_list], self._callers.reload)
+            yield Watched("deny_list", [self._settings.deny_list], in_thread(self._callers.reload))
+        yield Watched("policy", [policy], self._reload_policy)
+
+    async def _reload_policy(self) -> None:
+        await self._vault.reload_policy()
+        self._limiter.adopt(self._vault.policy)
 
     async def stop(self, *, drain_seconds: float, grace_seconds: float) -> None:
         """End: (1) say so, (2) let clients notice, (3) refuse what is new, (4) finish what is in flight."""
-        await self._health.enter_graceful_shutdown()
+        await self._condition.stop()
         await asyncio.sleep(drain_seconds)
         self._guard.end_streams()
         self._closing.closed = True
         await asyncio.sleep(CLOSING_SECONDS)
         await self._server.stop(grace_seconds)
+        if self._looking is not None:
+            self._looking.cancel()
+        await self._limiter.close()
+        await self._watch.admin.stop()
 
     def _libraries(self) -> list[grpc.GenericRpcHandler]:
         """Health and, if switched on, reflection: open to every caller that we know, and behind the boundary."""

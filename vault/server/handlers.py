@@ -10,22 +10,30 @@ cannot be serialized, ends in the boundary as well.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from vault.errors import DeadlineExceeded
+from vault.errors import DeadlineExceeded, RateLimited
 from vault.pki.spiffe import SpiffeId
+from vault.policy.model import Policy
+from vault.server import status
 from vault.server.boundary import PASSING, Context, Handler, new_correlation, parse, refuse
+from vault.server.limits import Limiter, Visitor
+from vault.service.gauges import Sample
 from vault.service.settings import MAX_DEADLINE_SECONDS
+from vault.service.troubles import Trouble
 
 PACKAGE: Final = "vault.v1"
 CHECKPOINT: Final = "vault-checkpoint-bin"
 """Trailing metadata of every answer: the newest signed checkpoint of this process's log."""
+
+SEARCHES: Final = frozenset({"ContactService.FindContacts"})
+"""Questions about every customer at once."""
 
 Identify = Callable[[Context, int], SpiffeId]
 """From a call and its time in milliseconds since 1970 to its caller; raises `Unauthenticated`."""
@@ -48,13 +56,29 @@ class Vault(Protocol):
     async def close(self) -> None:
         """Put everything away."""
 
+    @property
+    def policy(self) -> Policy:
+        """In force now."""
 
-def table(vault: Vault, identify: Identify, default_seconds: float) -> list[grpc.GenericRpcHandler]:
+    async def log_refused(self, peer: str, method: str, count: int) -> None:
+        """Log calls that were refused because a limit was reached."""
+
+    async def gauges(self) -> Sequence[Sample]:
+        """How it stands, as figures."""
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """Why it cannot serve, nothing if it can; and tries what failed before once more."""
+
+    async def reload_policy(self) -> None:
+        """Read policy.toml again and go on under it, or raise `ConfigError` and keep the one before."""
+
+
+def table(vault: Vault, identify: Identify, limiter: Limiter, default_seconds: float) -> list[grpc.GenericRpcHandler]:
     """Make a handler for each method, grouped by service."""
     services: dict[str, dict[str, Handler]] = {}
     for name in vault.methods:
         service, method = name.split(".")
-        handler: Handler = grpc.unary_unary_rpc_method_handler(_path(vault, name, identify, default_seconds))
+        handler: Handler = grpc.unary_unary_rpc_method_handler(_path(vault, name, identify, limiter, default_seconds))
         services.setdefault(service, {})[method] = handler
     return [grpc.method_handlers_generic_handler(f"{PACKAGE}.{name}", each) for name, each in services.items()]
 
@@ -73,20 +97,36 @@ def descriptor(name: str) -> MethodDescriptor:
     return found
 
 
-def _path(vault: Vault, name: str, identify: Identify, default_seconds: float) -> Callable[[bytes, Context], Any]:
+def asked_of(method: MethodDescriptor) -> str:
+    """The field of a request that names many things, each of which counts against a limit; empty for one thing."""
+    return _repeated(method.input_type)
+
+
+def given_by(method: MethodDescriptor) -> str:
+    """The field of a response that returns things which were not named; empty if they were, or are the policy's."""
+    listing = method.name.startswith(("List", "Find")) or method.name == "GetEpochKeys"
+    return _repeated(method.output_type) if listing and not asked_of(method) else ""
+
+
+def _repeated(message: Descriptor) -> str:
+    return next((field.name for field in message.fields if field.is_repeated), "")
+
+
+def _path(
+    vault: Vault, name: str, identify: Identify, limiter: Limiter, default_seconds: float
+) -> Callable[[bytes, Context], Any]:
     """Make the function that serves one method."""
     decode = message_factory.GetMessageClass(descriptor(name).input_type).FromString
-    call = vault.call
+    named, returned = asked_of(descriptor(name)), given_by(descriptor(name))
+    searches = name in SEARCHES
+    call, counts, ended = vault.call, limiter.counts, limiter.counts.method(name)
 
-    async def serve(raw: bytes, context: Context) -> bytes:
-        correlation = new_correlation()
-        trailing: tuple[tuple[str, bytes], ...] = ()
+    async def work(raw: bytes, context: Context, visitor: Visitor, peer: SpiffeId, now: int, correlation: str) -> bytes:
+        request = parse(decode, raw)
+        if named:
+            visitor.charge(len(getattr(request, named)) - 1)
+        await visitor.turn()
         try:
-            now = time.time_ns() // 1_000_000
-            peer = identify(context, now)
-            # For refusals; taken here, since what fails while an exception is handled would pass the boundary.
-            trailing = ((CHECKPOINT, vault.checkpoint),)
-            request = parse(decode, raw)
             remaining = context.time_remaining()
             if remaining is not None and remaining <= MAX_DEADLINE_SECONDS:
                 # gRPC's core keeps this deadline itself: it cancels us, so a timer of ours would tell nobody anything.
@@ -94,12 +134,40 @@ def _path(vault: Vault, name: str, identify: Identify, default_seconds: float) -
             else:
                 limit = default_seconds if remaining is None else MAX_DEADLINE_SECONDS
                 response = await _within(limit, call(name, peer, request, now=now, correlation=correlation))
-            context.set_trailing_metadata(((CHECKPOINT, vault.checkpoint),))
-            return response.SerializeToString()
+        finally:
+            visitor.leave()
+        if returned:
+            visitor.charge(len(getattr(response, returned)))
+        context.set_trailing_metadata(((CHECKPOINT, vault.checkpoint),))
+        return response.SerializeToString()
+
+    async def serve(raw: bytes, context: Context) -> bytes:
+        correlation = new_correlation()
+        trailing: tuple[tuple[str, bytes], ...] = ()
+        visitor, peer, began = limiter.unknown, SpiffeId(""), time.monotonic()
+        code, reason = "CANCELLED", ""
+        counts.in_flight += 1
+        try:
+            now = time.time_ns() // 1_000_000
+            peer = identify(context, now)
+            visitor = limiter.visitor(peer)
+            # For refusals; taken here, since what fails while an exception is handled would pass the boundary.
+            trailing = ((CHECKPOINT, vault.checkpoint),)
+            visitor.admit(began, searches=searches)
+            answer = await work(raw, context, visitor, peer, now, correlation)
         except PASSING:
             raise
         except BaseException as error:  # noqa: BLE001 - the boundary; see there
+            code, reason = status.words(error)
+            if isinstance(error, RateLimited):
+                limiter.refused(visitor, peer, name, error)
             await refuse(context, error, name, correlation, trailing)
+        else:
+            code = "OK"
+            return answer
+        finally:
+            counts.in_flight -= 1
+            ended.note(visitor.role, code, reason, time.monotonic() - began)
 
     return serve
 

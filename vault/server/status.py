@@ -28,6 +28,7 @@ CODES: Final[dict[type[errors.VaultError], StatusCode]] = {
     errors.Conflict: StatusCode.ABORTED,
     errors.FailedPrecondition: StatusCode.FAILED_PRECONDITION,
     errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+    errors.RateLimited: StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: StatusCode.UNAVAILABLE,
     errors.OutcomeUnknown: StatusCode.UNAVAILABLE,
     errors.ResourceExhausted: StatusCode.RESOURCE_EXHAUSTED,
@@ -44,6 +45,14 @@ CODES: Final[dict[type[errors.VaultError], StatusCode]] = {
 def code(error: BaseException) -> StatusCode:
     """Look the error's own type up; what the table does not name is a mistake of ours, so INTERNAL."""
     return CODES.get(type(error), StatusCode.INTERNAL) if isinstance(error, errors.VaultError) else StatusCode.INTERNAL
+
+
+def words(error: BaseException) -> tuple[str, str]:
+    """The code's name and the reason's, as figures have them."""
+    found = code(error)
+    if found is StatusCode.INTERNAL or not isinstance(error, errors.VaultError):
+        return found.name, "INTERNAL"
+    return found.name, v1.Reason.Name(error.reason).removeprefix("REASON_")
 
 
 def of(error: BaseException, correlation: str) -> rpc.Status:
@@ -69,6 +78,10 @@ def of(error: BaseException, correlation: str) -> rpc.Status:
     if isinstance(error, errors.InvalidArgument):
         violation = details.BadRequest.FieldViolation(field=error.field, description=error.rule)
         _attach(status, details.BadRequest(field_violations=[violation]))
+    elif isinstance(error, errors.RateLimited):
+        retry = details.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(error.after * 1e9))
+        _attach(status, retry)
     return status
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from vault.audit.entry import NO_DIGEST, Digest, Subject, entry_bytes, new_subject
 from vault.domain.names import RecordName
-from vault.errors import PermissionDenied, VaultError
+from vault.errors import PermissionDenied, RateLimited, VaultError
 from vault.service.call import Call
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, OUTCOME_DENIED, OUTCOME_FAILED, Outcome
 from vault.v1 import status_pb2 as status
@@ -36,7 +36,7 @@ class Touched:
 
 def outcome_of(error: VaultError) -> Outcome.ValueType:
     """How the log calls what became of a call or item."""
-    denied = isinstance(error, PermissionDenied) or error.reason == status.REASON_CUSTOMER_NOT_AVAILABLE
+    denied = isinstance(error, (PermissionDenied, RateLimited)) or error.reason == status.REASON_CUSTOMER_NOT_AVAILABLE
     return OUTCOME_DENIED if denied else OUTCOME_FAILED
 
 

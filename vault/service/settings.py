@@ -14,6 +14,7 @@ a passphrase where its file's name belongs.
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -53,6 +54,20 @@ def _listen(value: object) -> str:
     if found is None or int(found[2]) > _MAX_PORT:
         raise ValueError('must be "host:port" or "[IPv6 address]:port"; port 0 takes a free one')
     return found[0]
+
+
+def _loopback(value: object) -> str:
+    """Check an address that only this machine reaches; a name is refused, since somebody else says what it means."""
+    listen = _listen(value)
+    try:
+        inside = ip_address(listen.rpartition(":")[0].strip("[]")).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise ValueError(
+            "must be a loopback address, as 127.0.0.1:9443: figures leave this machine by a proxy of yours"
+        )
+    return listen
 
 
 File = Annotated[Path, BeforeValidator(_beside)]
@@ -137,6 +152,16 @@ class RootKeySettings(Table):
         return self
 
 
+class AdminSettings(Table):
+    """`[admin]`: figures and health for whoever runs the vault; without the table there is none.
+
+    Attributes:
+        listen: an address of the loopback, as plain HTTP has no business anywhere else; port 0 takes a free one.
+    """
+
+    listen: Annotated[str, BeforeValidator(_loopback)]
+
+
 class LoggingSettings(Table):
     """`[logging]`: the server's log on standard error. The audit log has no switch."""
 
@@ -151,6 +176,7 @@ class Settings(Table):
     storage: StorageSettings
     root_key: RootKeySettings
     logging: LoggingSettings = LoggingSettings()
+    admin: AdminSettings | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -22,7 +22,7 @@ from vault.crypto.note import LogKey
 from vault.domain import names
 from vault.domain.names import Owner, RecordName
 from vault.domain.secret import Secret
-from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument
+from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, RateLimited
 from vault.keyring.keyring import Keyring
 from vault.keyring.purposes import Pinned
 from vault.keyring.root import FileProvider, RootKeyProvider
@@ -35,6 +35,7 @@ from vault.service.clock import Clock, confirmation_beside
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
 from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
+from vault.service.gauges import Gauges, Sample
 from vault.service.keys import Keys
 from vault.service.logs import Logs
 from vault.service.opening import Records
@@ -43,6 +44,7 @@ from vault.service.payments import Payments
 from vault.service.policies import Policies
 from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
+from vault.service.troubles import Trouble, Troubles
 from vault.service.upkeep import Upkeep
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Row, Storage
@@ -63,9 +65,13 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
 class Vault:
     """One open vault; `open` makes it."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, settings: Settings, owner: str) -> None:
         self._parts = parts
+        self._settings = settings
+        self._owner = owner
         self._upkeep = Upkeep(parts.store, parts.records, parts.keyring.requests, parts.clock)
+        self._gauges = Gauges(parts, self._upkeep, settings.storage)
+        self._troubles = Troubles(parts, settings.storage, owner)
         self.policy = parts.policy
         self.methods: Mapping[str, Handler] = MappingProxyType(_methods(parts))
 
@@ -119,7 +125,7 @@ class Vault:
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock)
         await _finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
         await _announce(parts, owner, now)
-        vault = cls(parts)
+        vault = cls(parts, settings, owner)
         vault._upkeep.start()
         return vault
 
@@ -156,6 +162,36 @@ class Vault:
                 purpose = getattr(request, "purpose", "")
                 await self._parts.journal.append(call, refusal_entry(call, error, purpose, _named(request)))
             raise
+
+    async def gauges(self) -> list[Sample]:
+        """How the vault stands, as figures.
+
+        Raises:
+            VaultError: a store cannot be read.
+        """
+        return await self._gauges.take()
+
+    async def troubles(self) -> list[Trouble]:
+        """Why calls cannot be served now; empty if they can."""
+        return await self._troubles.look()
+
+    async def log_refused(self, peer: str, method: str, count: int) -> None:
+        """Log that calls of a caller were refused because it had reached a limit: one entry for many.
+
+        Args:
+            peer: SPIFFE ID of the caller; of the first, for certificates that the policy does not name.
+            method: of the first of them.
+            count: how many.
+
+        Raises:
+            VaultError: the entry could not be made durable.
+        """
+        call = Call(self.policy.caller(peer), method, time.time_ns() // 1_000_000)
+        error = RateLimited("", after=0)
+        await self._parts.journal.append(call, touched_entry(call, Touched(), error=error, counts={"refused": count}))
+
+    async def reload_policy(self) -> None:
+        """Not yet."""
 
     async def close(self) -> None:
         """Sign the log's end, overwrite keys, close the stores."""

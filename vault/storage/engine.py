@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 else:
     from sqlite_utils.utils import sqlite3
 
-__all__ = ["OLDEST", "require", "sqlite3"]
+__all__ = ["LIBRARY", "OLDEST", "require", "sqlite3"]
 
 OLDEST = (3, 51, 3)
+LIBRARY: str = sqlite3.sqlite_version
+"""The version in use."""
 
 
 def require() -> None:

@@ -42,8 +42,6 @@ class StoreFigures:
     retired: tuple[int, int] | None
     """Retired keys that wait for the purge, counted up to `COUNTED`, and when the oldest was retired, in milliseconds
     since 1970, 0 if there is none. None if counting took too long."""
-    sqlite: str
-    """Version of the library."""
 
 
 COUNTED = 100_000

@@ -61,6 +61,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The deadline passed before the work was done."""
     REASON_NOT_FOUND: _Reason.ValueType  # 19
     """The named thing is not there."""
+    REASON_RATE_LIMITED: _Reason.ValueType  # 20
+    """The caller has reached a limit that the policy gives it; RetryInfo says when there is room again."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a call was refused; stands in google.rpc.ErrorInfo.reason without its prefix, and in the log."""
@@ -103,6 +105,8 @@ REASON_DEADLINE: Reason.ValueType  # 18
 """The deadline passed before the work was done."""
 REASON_NOT_FOUND: Reason.ValueType  # 19
 """The named thing is not there."""
+REASON_RATE_LIMITED: Reason.ValueType  # 20
+"""The caller has reached a limit that the policy gives it; RetryInfo says when there is room again."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -7,6 +7,7 @@ import click
 from vault.cli import options, output
 from vault.cli.deployment.create import Made, Wish, create
 from vault.cli.deployment.layout import Address
+from vault.errors import InvalidArgument
 from vault.pki import spiffe
 
 
@@ -17,12 +18,19 @@ from vault.pki import spiffe
     "--listen", default="127.0.0.1:7443", show_default=True, metavar="HOST:PORT", help="The server's address."
 )
 @click.option(
+    "--admin",
+    default="127.0.0.1:9443",
+    show_default=True,
+    metavar="HOST:PORT|off",
+    help="Where this machine's monitoring finds figures and health; a loopback address.",
+)
+@click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
     help="A file (0600) with a passphrase, 12 bytes or more, that makes the root key; else root.key holds the key.",
 )
 @options.json_option
-def command(directory: Path, trust_domain: str, listen: str, passphrase_file: Path | None) -> None:
+def command(directory: Path, trust_domain: str, listen: str, admin: str, passphrase_file: Path | None) -> None:
     """Make a vault in DIR, which must be new or empty.
 
     The folder holds a development certificate authority, a certificate for each role of the shipped policy, the root
@@ -34,9 +42,17 @@ def command(directory: Path, trust_domain: str, listen: str, passphrase_file: Pa
       customer-vault serve ./vault-dir
     """
     with options.typed():
-        wish = Wish(spiffe.parse_trust_domain(trust_domain), Address.parse(listen), passphrase_file)
+        domain, at = spiffe.parse_trust_domain(trust_domain), Address.parse(listen)
+        wish = Wish(domain, at, passphrase_file, None if admin == "off" else _loopback(admin))
     made = create(directory, wish)
     output.emit(_document(made), lambda: _tell(made))
+
+
+def _loopback(text: str) -> Address:
+    address = Address.parse(text)
+    if address.ip is None or not address.ip.is_loopback:
+        raise InvalidArgument("admin", "must be a loopback address with a port, as 127.0.0.1:9443, or off")
+    return address
 
 
 def _document(made: Made) -> dict[str, object]:

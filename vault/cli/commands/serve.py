@@ -29,7 +29,8 @@ from vault.service.vault import Vault
 def command(directory: Path, config: Path | None) -> None:
     """Serve the vault in DIR (default: ./vault-dir) until SIGTERM or Ctrl-C, and stop in order.
 
-    One line on standard output says when calls are answered, and where. The server's log is JSON on standard error.
+    A line on standard output says when calls are answered, and where; a second one where figures and health are told.
+    The server's log is JSON on standard error. SIGHUP has policy, certificates and deny-list read again at once.
 
     Example:
       customer-vault serve ./vault-dir
@@ -37,7 +38,8 @@ def command(directory: Path, config: Path | None) -> None:
     """
     file = config or Layout(directory).config
     try:
-        sys.exit(app.run(file, Vault.open, ready=_ready))
+        admin: list[str] = []
+        sys.exit(app.run(file, Vault.open, ready=lambda at: _ready(at, admin), told_admin=admin.append))
     except VaultError as error:
         if step := _next_step(error, file):
             error.add_note(step)
@@ -60,6 +62,13 @@ def _next_step(error: VaultError, config: Path) -> str:
     return ""
 
 
-def _ready(address: str) -> None:
+def _ready(address: str, admin: list[str]) -> None:
     # click.echo flushes: whoever started the server in a pipe waits for this line.
-    output.emit({"ready": address}, lambda: output.line(f"ready: {address}"))
+    document = {"ready": address} | ({"admin": admin[0]} if admin else {})
+    output.emit(document, lambda: _tell(address, admin))
+
+
+def _tell(address: str, admin: list[str]) -> None:
+    output.line(f"ready: {address}")
+    for each in admin:
+        output.line(f"admin: http://{each}/metrics, /healthz, /readyz")

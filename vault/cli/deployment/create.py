@@ -33,6 +33,8 @@ class Wish:
     trust_domain: TrustDomain
     listen: Address
     passphrase_file: Path | None = None
+    admin: Address | None = None
+    """Where figures and health are told; None for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,13 @@ def _fill(at: Layout, home: Path, wish: Wish, passphrase: Secret | None) -> Made
     making = keys.make_stores(at, policy, caller_keys, trust_domain=wish.trust_domain, passphrase=passphrase, now=now)
     facts = asyncio.run(making)
     # (5) What callers and the server are told.
-    _write(at.config, documents.vault_toml(wish.listen, wish.trust_domain, _absolute(wish.passphrase_file)))
+    _write(at.config, _settings(wish))
     _write_for_callers(at, policy, facts, callers, caller_keys, wish.listen)
     return Made(home, facts.vault_id, tuple(callers), tuple(caller_keys))
+
+
+def _settings(wish: Wish) -> str:
+    return documents.vault_toml(wish.listen, wish.trust_domain, _absolute(wish.passphrase_file), wish.admin)
 
 
 def _write_for_callers(

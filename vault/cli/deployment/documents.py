@@ -7,14 +7,18 @@ characters is a TOML text as well.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from vault.cli.deployment.layout import LOG_ID, SERVER_NAME, Address, CallerPlan
 from vault.pki.spiffe import TrustDomain
 from vault.policy.model import Policy
 
 
-def vault_toml(listen: Address, trust_domain: TrustDomain, passphrase_file: Path | None) -> str:
+def vault_toml(
+    listen: Address, trust_domain: TrustDomain, passphrase_file: Path | None, admin: Address | None = None
+) -> str:
     """Settings of the server."""
+    watched = f"{_ADMIN}listen = {_text(str(admin))}\n" if admin else ""
     passphrase = f"passphrase_file = {_text(str(passphrase_file))}\n" if passphrase_file else ""
     return f"""\
 # Settings of the vault. Relative paths start at this file's folder.
@@ -42,6 +46,11 @@ path = "root.key"
 {passphrase}
 [logging]
 level = "info"
+{watched}"""
+
+
+_ADMIN: Final = """
+[admin]                         # figures and health, for this machine only: /metrics, /healthz, /readyz
 """
 
 

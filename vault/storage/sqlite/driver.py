@@ -6,7 +6,6 @@ from pathlib import Path
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
-from vault.storage.engine import sqlite3
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -69,7 +68,7 @@ class SqliteStorage:
     async def figures(self) -> StoreFigures:
         """See the port."""
         retired = await asyncio.to_thread(count_retired, self._keys_path)
-        return StoreFigures(self._writer.queue, self._writer.owed, retired, sqlite3.sqlite_version)
+        return StoreFigures(self._writer.queue, self._writer.owed, retired)
 
     @property
     def writer_stats(self) -> WriterStats:
