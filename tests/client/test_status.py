@@ -35,6 +35,7 @@ SENT = [
     errors.Unavailable("not now"),
     errors.OutcomeUnknown("may be done"),
     errors.ResourceExhausted("the disk is full"),
+    errors.RateLimited("too many", after=1.5),
     errors.DataLoss("does not open"),
 ]
 
@@ -94,7 +95,7 @@ def test_only_not_now_is_worth_another_attempt(error: errors.VaultError) -> None
     """And only of an unknown outcome the vault says that something may have been done."""
     sent = server.of(error, "c0ffee")
     failure = from_rpc(rpc_error(server.code(error), sent.message, sent.SerializeToString()), write=True)
-    assert failure.passing == isinstance(error, errors.Unavailable | errors.OutcomeUnknown)
+    assert failure.passing == isinstance(error, errors.Unavailable | errors.OutcomeUnknown | errors.RateLimited)
     assert failure.sent == isinstance(error, errors.OutcomeUnknown)
 
 

@@ -17,10 +17,10 @@ from google.protobuf.message import Message
 
 from vault.client.checkpoints import Witness
 from vault.client.pins import Pins
-from vault.client.repeating import PAUSES, has_request_id, is_read, may_repeat, paused
+from vault.client.repeating import PAUSES, after, has_request_id, is_read, may_repeat, paused
 from vault.client.status import from_rpc
 from vault.client.unanswered import Failure
-from vault.errors import OutcomeUnknown, Unavailable
+from vault.errors import OutcomeUnknown, RateLimited, Unavailable
 from vault.v1.audit_service_pb2 import GetConsistencyProofRequest
 from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
@@ -79,6 +79,7 @@ class Connection:
         Raises:
             VaultError: as the vault answered.
             Unavailable: no answer came, and nothing was done; or the client is closed.
+            RateLimited: the deadline left no time to wait until this caller is below its limit.
             OutcomeUnknown: no answer came to a write.
             Untrusted: the checkpoint is missing, or shows that the log was rolled back or rewritten.
         """
@@ -89,8 +90,8 @@ class Connection:
         while isinstance(answer := await self._attempt(method, request, ends), Failure):
             sent = sent or answer.sent
             again = answer.passing and (may_repeat(request) or not sent)
-            if not (again and await paused(next(pauses, None), ends)):
-                if sent and not is_read(request) and isinstance(answer.error, Unavailable):
+            if not (again and await paused(after(answer, pauses), ends)):
+                if sent and not is_read(request) and isinstance(answer.error, (Unavailable, RateLimited)):
                     raise OutcomeUnknown(f"an earlier attempt may have been done: {answer.error}")
                 raise answer.error
         return answer

@@ -5,18 +5,26 @@ request_id, after a pause, until the pauses or the deadline are used up. A resta
 request that may have arrived is sent again only if a second arrival is harmless: a read, or a write whose request has a
 `request_id`. A sealed card is not sealed again for it, so it arrives under the same salt.
 
+A vault that says RATE_LIMITED has done nothing, so its caller waits as long as it says and sends again, anything.
+
 gRPC's own retries are not used: they know neither CANCELLED nor what has a `request_id`, and after ten failures they
 stop for all callers of a channel, which are fewer than a service has calls under way when its vault restarts.
 """
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 
 from google.protobuf.message import Message
+
+from vault.client.unanswered import Failure
+from vault.errors import RateLimited
 
 PAUSES = (0.1, 0.3, 0.9, 1.8)
 """Seconds before a request is sent again, give or take a fifth."""
 
+_SHORTEST = 0.8
+_LEAST = 0.01
 _READS = ("Get", "BatchGet", "List", "Find", "Explain")
 
 
@@ -35,6 +43,16 @@ def may_repeat(request: type[Message] | Message) -> bool:
     return is_read(request) or has_request_id(request)
 
 
+def after(failure: Failure, pauses: Iterator[float]) -> float | None:
+    """Seconds until the next attempt: as long as the vault says to a caller over its limit, else the next pause.
+
+    A limit takes no pause away: the vault is well, and the request has its turn as long as its deadline lasts.
+    """
+    if isinstance(failure.error, RateLimited):
+        return max(_LEAST, failure.error.after) / _SHORTEST  # not before it, whichever way the pause is rounded
+    return next(pauses, None)
+
+
 async def paused(seconds: float | None, ends: float) -> bool:
     """Wait before another attempt; or say that there is no time for it.
 
@@ -44,7 +62,7 @@ async def paused(seconds: float | None, ends: float) -> bool:
     """
     if seconds is None:
         return False
-    seconds *= 0.8 + secrets.randbelow(400) / 1000  # not all callers at once
+    seconds *= _SHORTEST + secrets.randbelow(400) / 1000  # not all callers at once
     if asyncio.get_running_loop().time() + seconds >= ends:
         return False
     await asyncio.sleep(seconds)

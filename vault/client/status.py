@@ -21,6 +21,7 @@ from vault.v1 import status_pb2 as status
 
 DOMAIN = "customer-vault"
 _LONGEST = 300
+MOST_AFTER = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class _Answer:
     blamed: str = ""
     """The request's field to blame, for INVALID_ARGUMENT."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    after: float = 0.0
+    """Seconds of RetryInfo."""
 
 
 def _invalid(answer: _Answer) -> VaultError:
@@ -60,6 +63,12 @@ def _unavailable(answer: _Answer) -> VaultError:
     return errors.Unavailable(answer.message)
 
 
+def _exhausted(answer: _Answer) -> VaultError:
+    if answer.reason == status.REASON_RATE_LIMITED:
+        return errors.RateLimited(answer.message, after=answer.after)
+    return _plain(errors.ResourceExhausted)(answer)
+
+
 def _plain(kind: type[VaultError]) -> Callable[[_Answer], VaultError]:
     """An error whose reason is settable and which takes a text alone."""
 
@@ -84,7 +93,7 @@ _TABLE: Mapping[int, Callable[[_Answer], VaultError]] = {
         grpc.StatusCode.FAILED_PRECONDITION: _precondition,
         grpc.StatusCode.DEADLINE_EXCEEDED: _plain(errors.DeadlineExceeded),
         grpc.StatusCode.UNAVAILABLE: _unavailable,
-        grpc.StatusCode.RESOURCE_EXHAUSTED: _plain(errors.ResourceExhausted),
+        grpc.StatusCode.RESOURCE_EXHAUSTED: _exhausted,
         grpc.StatusCode.DATA_LOSS: _plain(errors.DataLoss),
     }.items()
 }
@@ -119,7 +128,13 @@ def from_rpc(error: grpc.aio.AioRpcError, *, write: bool) -> Failure:
         answer = _Answer(text or "the vault did not answer")
     found = _TABLE.get(code.value[0], _MISTAKE)(answer)
     unknown = isinstance(found, errors.OutcomeUnknown)
-    return Failure(found, sent=unknown, passing=unknown or isinstance(found, errors.Unavailable))
+    return Failure(found, sent=unknown, passing=unknown or isinstance(found, (errors.Unavailable, errors.RateLimited)))
+
+
+def _seconds(retry: error_details_pb2.RetryInfo) -> float:
+    """How long to wait; no server makes us wait longer than a call may take, or less than nothing."""
+    seconds: float = retry.retry_delay.ToNanoseconds() / 1e9
+    return max(0.0, min(MOST_AFTER, seconds))
 
 
 def _details(error: grpc.aio.AioRpcError) -> _Answer | None:
@@ -128,15 +143,16 @@ def _details(error: grpc.aio.AioRpcError) -> _Answer | None:
         rich = rpc_status.from_call(error)
     except (ValueError, DecodeError):
         return None
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in rich.details if rich is not None else ():
         _unpack(detail, info)
         _unpack(detail, bad)
+        _unpack(detail, retry)
     if info.domain != DOMAIN:
         return None
     blamed = bad.field_violations[0].field if bad.field_violations else ""
     metadata = {key: _clean(value) for key, value in info.metadata.items()}
-    return _Answer(_clean(rich.message), _reason(info.reason), _clean(blamed), metadata)
+    return _Answer(_clean(rich.message), _reason(info.reason), _clean(blamed), metadata, _seconds(retry))
 
 
 def _unpack(detail: "error_details_pb2.Any", into: "error_details_pb2.ErrorInfo") -> None:

@@ -12,6 +12,7 @@ is noticed and noted before somebody starts the server again.
 
 import asyncio
 import time
+from contextlib import suppress
 
 from vault.errors import OpenError, VaultError
 from vault.keyring.requests import RequestKeys
