@@ -38,12 +38,13 @@ async def test_a_passphrase_keeps_the_key_out_of_the_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"versions": []}', '{"versions": {"1": {}}}', '{"versions": {"1": {"key": "xx"}}}']
+    "text",
+    ["", "\udcff", "{}", "[]", '{"versions": []}', '{"versions": {"1": {}}}', '{"versions": {"1": {"key": "xx"}}}'],
 )
 async def test_a_broken_file_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
     """It says which file; nothing of its content."""
     path = tmp_path / "root.key"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     path.chmod(0o600)
     with pytest.raises(ConfigError, match=r"root\.key"):
         await FileProvider(path).wrap(1, Secret(b""), b"")

@@ -91,7 +91,7 @@ class FileProvider:
     def _read(self) -> dict[str, dict[str, str]]:
         try:
             mode = self._path.stat().st_mode
-            text = self._path.read_text()
+            text = self._path.read_bytes()
         except OSError as error:
             raise ConfigError(str(self._path), "", f"cannot be read ({error.strerror})") from None
         if mode & _GROUP_AND_OTHERS:

@@ -34,6 +34,10 @@ def refuse(environment: Mapping[str, str] = os.environ) -> None:
     for name, effect in _TRACES.items():
         if environment.get(name):
             raise ConfigError("environment", name, f"{effect}: unset it")
+    if "eatmydata" in environment.get("LD_PRELOAD", ""):
+        raise ConfigError(
+            "environment", "LD_PRELOAD", "libeatmydata lets fsync do nothing, so writes are lost: unset it"
+        )
     if environment.get("GRPC_VERBOSITY", "").lower() not in _QUIET:
         raise ConfigError("environment", "GRPC_VERBOSITY", "may only be ERROR or NONE here: unset it")
     if (kind := api_implementation.Type()) != "upb":

@@ -115,6 +115,13 @@ def check_files(data_path: Path, keys_path: Path) -> None:
     engine.require()
     check_file(data_path, private=False)
     check_file(keys_path, private=True)
+    for path in (data_path, keys_path):
+        # Root could open it all the same, and would leave a WAL that the owner cannot.
+        if path.stat().st_uid != os.geteuid():
+            raise ConfigError(str(path), "", "belongs to another user: run the server as that one, or chown the file")
+        for place in (path, path.parent):
+            if not os.access(place, os.W_OK, effective_ids=True):
+                raise ConfigError(str(place), "", "cannot be written: let the server's user write it, and its folder")
 
 
 def _stores(data_path: Path, keys_path: Path, data: sqlite3.Connection, keys: sqlite3.Connection) -> Stores:
