@@ -65,6 +65,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
     replaced: Sequence[Digest] = (),
     outcomes: Sequence[Outcome.ValueType] = (),
     counts: Mapping[str, int] = _NO_COUNTS,
+    note: str = "",
 ) -> bytes:
     """The entry of one call, batch or not.
 
@@ -84,6 +85,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         replaced: the same, of what was there before.
         outcomes: one for each record, when they differ from `outcome`.
         counts: what a job of the vault's own did, in numbers; names of ours, never a record's.
+        note: why, in an operator's words, which are checked where they are given.
 
     Raises:
         InvalidArgument: the lists are not parallel, or a pseudonym, a digest or the name of a count has another form
@@ -113,6 +115,8 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         if not _COUNT.fullmatch(name):
             raise InvalidArgument("entry", "a count's name must be one of ours")
         entry.counts.add(name=name, value=counts[name])
+    if note:
+        entry.note = note
     return entry.SerializeToString()
 
 
@@ -152,6 +156,7 @@ def describe(entry: bytes) -> dict[str, object]:
         "request": message.request,
         "order": message.order,
         "counts": {count.name: count.value for count in message.counts},
+        "note": message.note,
     }
     return {key: value for key, value in plain.items() if value}
 

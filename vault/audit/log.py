@@ -116,8 +116,11 @@ class AuditLog:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, witnessed: Checkpoint | None = None) -> None:
         """Take the lease, check the stored log against its newest checkpoint, and keep signing from here on.
+
+        Args:
+            witnessed: a checkpoint of this log that was kept elsewhere; the stored log must have it in its tree.
 
         Raises:
             Unavailable: another process keeps the lease.
@@ -126,6 +129,8 @@ class AuditLog:
         await self._take_lease()
         try:
             await self._rebuild()
+            if witnessed is not None:
+                await self._check(witnessed)
             await self._advance()
         except BaseException:
             await self._release()
@@ -201,6 +206,16 @@ class AuditLog:
             raise DataLoss(f"log {self.log_id}: {_ALTERED}")
         self._signed, self.newest = size, note.encode()
 
+    async def _check(self, witnessed: Checkpoint) -> None:
+        """Nothing is signed over a log that is not the one that was seen: it would be a second history."""
+        size = await self._store.log_size(self.log_id)
+        if size < witnessed.size:
+            why = f"the witness has seen {witnessed.size} entries, and {size} are stored: {_PUT_BACK}"
+            raise DataLoss(f"log {self.log_id}: {why}")
+        await self._grow(witnessed.size)
+        if await self.proofs.root_at(witnessed.size) != witnessed.root:
+            raise DataLoss(f"log {self.log_id}: of {witnessed.size} entries the witness has seen others; {_VERIFY}")
+
     async def _grow(self, size: int) -> None:
         """Extend the tree with stored entries until it has `size` of them."""
         while (start := self._tree.size) < size:
@@ -256,5 +271,9 @@ _NOT_OURS = f"its newest checkpoint is not signed by its key under its origin; {
 _UNSIGNED = f"it has entries and no checkpoint: its checkpoints were taken away; {_VERIFY}"
 _TOO_SHORT = f"fewer entries are stored than were signed: the data store is an older copy, or was cut; {_VERIFY}"
 _ALTERED = f"the stored entries are not those that were signed; {_VERIFY}"
+_PUT_BACK = (
+    "the stores are older copies, or were cut; put back newer ones, or if there are none, go on in a new log: "
+    "customer-vault restore DIR --cut"
+)
 _GAP = f"an entry is missing; {_VERIFY}"
 _LEASE_LOST = "another process took its lease: this one was stopped for too long, or two use the same log_id"

@@ -40,7 +40,7 @@ def outcome_of(error: VaultError) -> Outcome.ValueType:
     return OUTCOME_DENIED if denied else OUTCOME_FAILED
 
 
-def touched_entry(
+def touched_entry(  # noqa: PLR0913 - the entry's fields
     call: Call,
     touched: Touched,
     *,
@@ -49,6 +49,7 @@ def touched_entry(
     error: VaultError | None = None,
     request: str = "",
     counts: Mapping[str, int] | None = None,
+    note: str = "",
 ) -> bytes:
     """The entry of a call that touched records."""
     outcome = outcome_of(error) if error else OUTCOME_ALLOWED
@@ -68,6 +69,7 @@ def touched_entry(
         replaced=touched.replaced,
         outcomes=touched.outcomes if mixed else (),
         counts=counts or {},
+        note=note,
     )
 
 

@@ -13,6 +13,7 @@ from vault.policy.model import Policy
 from vault.service.call import Call
 from vault.service.clock import Clock
 from vault.service.opening import Opened, Records, customer_facts
+from vault.service.witness import Witness
 from vault.storage.port import Storage
 from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import status_pb2 as status
@@ -35,6 +36,7 @@ class Parts:
     journal: "Journal"
     log: AuditLog
     clock: Clock
+    witness: Witness | None = None
 
     async def customer(self, call: Call, customer: CustomerId) -> tuple[Opened, CustomerFacts]:
         """The customer record and its facts, for writes and for names and times.

@@ -162,6 +162,32 @@ class AdminSettings(Table):
     listen: Annotated[str, BeforeValidator(_loopback)]
 
 
+class WitnessSettings(Table):
+    """`[witness]`: where the newest checkpoint of the log is kept beside the stores; see `vault.service.witness`.
+
+    Attributes:
+        file: on another volume; its folder must be there.
+        command: or who takes it on standard input: a program and its arguments, no shell.
+        read_command: who gives it back at a start; without, a start finds nothing to compare with.
+        every_seconds: between two of them, as long as the log grows.
+        timeout_seconds: for a command.
+    """
+
+    file: File | None = None
+    command: tuple[Text, ...] | None = Field(default=None, strict=False, min_length=1)
+    read_command: tuple[Text, ...] | None = Field(default=None, strict=False, min_length=1)
+    every_seconds: float = Field(default=5, ge=0.5, le=3600)
+    timeout_seconds: float = Field(default=10, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.command is None):
+            raise ValueError("give file or command, one of them")
+        if self.file is not None and self.read_command is not None:
+            raise ValueError("give read_command only with command: a file is read by itself")
+        return self
+
+
 class LoggingSettings(Table):
     """`[logging]`: the server's log on standard error. The audit log has no switch."""
 
@@ -177,6 +203,7 @@ class Settings(Table):
     root_key: RootKeySettings
     logging: LoggingSettings = LoggingSettings()
     admin: AdminSettings | None = None
+    witness: WitnessSettings | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -41,11 +41,13 @@ from vault.service.logs import Logs
 from vault.service.opening import Records
 from vault.service.parts import Parts
 from vault.service.payments import Payments
+from vault.service.places import place_of
 from vault.service.policies import Policies
 from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
 from vault.service.troubles import Trouble, Troubles
 from vault.service.upkeep import Upkeep
+from vault.service.witness import Witness
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Row, Storage
 from vault.storage.sqlite import SqliteStorage
@@ -115,18 +117,21 @@ class Vault:
         origin = origin_of(domain, log_id)
         # SQLite admits one process, so the lease's holder may be the slot itself: a restart need not wait for it.
         log = AuditLog(store, log_id, origin, LogKey(seed), log_id, fatal=lambda error: fatal(str(error)))
-        await log.start()
+        witness = _witness(settings, keyring)
+        await log.start(await witness.expected(log.public_key) if witness else None)
         records = Records(store, keyring.vault_keys)
         journal = Journal(store, log_id, keyring.vault_keys)
         writer = Writer(store, journal, records, keyring, {f.field: f.audience for f in policy.fields.values()})
         reader = Reader(records, keyring, journal)
         clock = Clock(store, confirmation_beside(settings.storage.data))
         await clock.start()
-        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock)
+        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, witness)
         await _finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
         await _announce(parts, owner, now)
         vault = cls(parts, settings, owner)
         vault._upkeep.start()
+        if witness:
+            witness.start(log)
         return vault
 
     @property
@@ -197,6 +202,8 @@ class Vault:
         """Sign the log's end, overwrite keys, close the stores."""
         await self._upkeep.close()
         await self._parts.log.close()
+        if self._parts.witness:
+            await self._parts.witness.close(self._parts.log)
         self._parts.keyring.close()
         await self._parts.store.close()
 
@@ -233,11 +240,22 @@ async def _announce(parts: Parts, owner: str, now: int) -> None:
         await log(action, "", at)
 
     await log("Start", "", now)
+    if parts.witness and (reason := parts.witness.accepted_loss):
+        call = Call(Caller(owner, frozenset()), "Vault.AcceptWitnessLoss", now)
+        await journal.append(call, touched_entry(call, Touched(), note=reason))
     for action, purpose in keyring.purposes.events:
         await log(action, purpose, now)
     keyring.purposes.events.clear()
     keyring.sealing.announce = published
     parts.clock.announce = changed
+
+
+def _witness(settings: Settings, keyring: Keyring) -> Witness | None:
+    if settings.witness is None:
+        return None
+    place = place_of(settings.witness, settings.root_key.passphrase_env)
+    vault = settings.vault
+    return Witness(place, keyring.rows, vault.trust_domain, vault.log_id, settings.witness.every_seconds)
 
 
 def root_key_provider(settings: RootKeySettings) -> RootKeyProvider:

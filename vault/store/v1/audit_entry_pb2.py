@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from vault.v1 import status_pb2 as vault_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/store/v1/audit_entry.proto\x12\x0evault.store.v1\x1a\x15vault/v1/status.proto\"$\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04\"\x86\x03\n\nAuditEntry\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08subjects\x18\x05 \x03(\x0c\x12\x0f\n\x07records\x18\x06 \x03(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12(\n\x07outcome\x18\x08 \x01(\x0e\x32\x17.vault.store.v1.Outcome\x12 \n\x06reason\x18\t \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07request\x18\n \x01(\t\x12\r\n\x05order\x18\x0b \x01(\t\x12\x0f\n\x07written\x18\x0c \x03(\x0c\x12\x10\n\x08replaced\x18\r \x03(\x0c\x12)\n\x08outcomes\x18\x0e \x03(\x0e\x32\x17.vault.store.v1.Outcome\x12%\n\x06\x63ounts\x18\x0f \x03(\x0b\x32\x15.vault.store.v1.Count\x12\x0e\n\x06policy\x18\x10 \x01(\x0c\x12\x15\n\rpolicy_before\x18\x11 \x01(\x0c*_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n\x0eOUTCOME_DENIED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/store/v1/audit_entry.proto\x12\x0evault.store.v1\x1a\x15vault/v1/status.proto\"$\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04\"\x94\x03\n\nAuditEntry\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08subjects\x18\x05 \x03(\x0c\x12\x0f\n\x07records\x18\x06 \x03(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12(\n\x07outcome\x18\x08 \x01(\x0e\x32\x17.vault.store.v1.Outcome\x12 \n\x06reason\x18\t \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07request\x18\n \x01(\t\x12\r\n\x05order\x18\x0b \x01(\t\x12\x0f\n\x07written\x18\x0c \x03(\x0c\x12\x10\n\x08replaced\x18\r \x03(\x0c\x12)\n\x08outcomes\x18\x0e \x03(\x0e\x32\x17.vault.store.v1.Outcome\x12%\n\x06\x63ounts\x18\x0f \x03(\x0b\x32\x15.vault.store.v1.Count\x12\x0e\n\x06policy\x18\x10 \x01(\x0c\x12\x15\n\rpolicy_before\x18\x11 \x01(\x0c\x12\x0c\n\x04note\x18\x12 \x01(\t*_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n\x0eOUTCOME_DENIED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.store.v1.audit_entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=506
-  _globals['_OUTCOME']._serialized_end=601
+  _globals['_OUTCOME']._serialized_start=520
+  _globals['_OUTCOME']._serialized_end=615
   _globals['_COUNT']._serialized_start=75
   _globals['_COUNT']._serialized_end=111
   _globals['_AUDITENTRY']._serialized_start=114
-  _globals['_AUDITENTRY']._serialized_end=504
+  _globals['_AUDITENTRY']._serialized_end=518
 # @@protoc_insertion_point(module_scope)

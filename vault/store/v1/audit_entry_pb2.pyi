@@ -86,6 +86,7 @@ class AuditEntry(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     POLICY_BEFORE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     time: _builtins.int
     """Milliseconds since 1970."""
     caller: _builtins.str
@@ -102,6 +103,8 @@ class AuditEntry(_message.Message):
     policy: _builtins.bytes
     """SHA-256 of the policy file that is in force from here on, and of the one before: at a start or a change."""
     policy_before: _builtins.bytes
+    note: _builtins.str
+    """Why, in an operator's words; never a caller's."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """One for each record touched: pseudonym (16 bytes), and name without its first two segments."""
@@ -146,10 +149,11 @@ class AuditEntry(_message.Message):
         counts: _abc.Iterable[Global___Count] | None = ...,
         policy: _builtins.bytes = ...,
         policy_before: _builtins.bytes = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "counts", b"counts", "fields", b"fields", "order", b"order", "outcome", b"outcome", "outcomes", b"outcomes", "policy", b"policy", "policy_before", b"policy_before", "purpose", b"purpose", "reason", b"reason", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "counts", b"counts", "fields", b"fields", "note", b"note", "order", b"order", "outcome", b"outcome", "outcomes", b"outcomes", "policy", b"policy", "policy_before", b"policy_before", "purpose", b"purpose", "reason", b"reason", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

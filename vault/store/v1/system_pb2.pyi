@@ -135,3 +135,28 @@ class ClosedLog(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClosedLog: _TypeAlias = ClosedLog  # noqa: Y015
+
+@_typing.final
+class WitnessMark(_message.Message):
+    """`witnesses/{log_id}`: that checkpoints were handed to a witness, or what an operator said of one that was lost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    LOST_REASON_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    lost_reason: _builtins.str
+    """Empty while the witness must have a checkpoint; else the next start goes on without, once."""
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+        lost_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost_reason", b"lost_reason", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WitnessMark: _TypeAlias = WitnessMark  # noqa: Y015
