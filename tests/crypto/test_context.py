@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.crypto.context import encode
+from vault.crypto.context import encode, encode_raw, encode_text, encode_three
 from vault.errors import InvalidArgument
 
 PARTS = st.lists(st.binary(max_size=12), max_size=5)
@@ -27,6 +27,26 @@ def test_text_is_utf_8_and_integers_are_eight_bytes(text: str, number: int) -> N
         return
     expected = len(raw).to_bytes(4, "big") + raw + (8).to_bytes(4, "big") + number.to_bytes(8, "big")
     assert encode(text, number) == expected
+
+
+@given(st.text(max_size=12), st.binary(max_size=12), st.lists(st.integers(0, 2**63 - 1), min_size=3, max_size=3))
+def test_the_encoders_of_one_type_give_the_same_bytes(text: str, raw: bytes, numbers: list[int]) -> None:
+    """As the general one."""
+    try:
+        expected = encode(text, raw, *numbers)
+    except InvalidArgument:
+        with pytest.raises(InvalidArgument):
+            encode_text(text)
+        return
+    assert encode_text(text) + encode_raw(raw) + encode_three(*numbers) == expected
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("number", [-1, 2**63, 2**64])
+def test_each_of_three_integers_is_looked_at(number: int, place: int) -> None:
+    """Beside two that are in range."""
+    with pytest.raises(InvalidArgument):
+        encode_three(*(number if at == place else 7 for at in range(3)))
 
 
 @pytest.mark.parametrize("number", [-1, 2**63, 2**64])

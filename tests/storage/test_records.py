@@ -3,7 +3,7 @@
 import pytest
 
 from tests.storage.values import commit, item, keys_of, name, owner, put, remove, store_one, work
-from vault.storage.port import Result, Storage
+from vault.storage.port import Locked, Result, Storage
 
 
 async def test_a_stored_record_is_fetched_with_its_key(store: Storage) -> None:
@@ -12,6 +12,7 @@ async def test_a_stored_record_is_fetched_with_its_key(store: Storage) -> None:
     assert await commit(store, new) == (Result.DONE,)
     assert await store.fetch([name(1, "contact")]) == {new.row.record_name: new.row}
     assert await store.fetch_keys([new.row]) == {new.row.key_id: new.key}
+    assert await store.fetch_locked([name(1, "contact")]) == [Locked.of(new.row, new.key)]
 
 
 async def test_unknown_names_are_left_out(store: Storage) -> None:
@@ -20,6 +21,8 @@ async def test_unknown_names_are_left_out(store: Storage) -> None:
     assert await store.fetch([name(2), name(1), name(1, "contact")]) == {row.record_name: row}
     assert await store.fetch([]) == {}
     assert await store.fetch_keys([]) == {}
+    assert [each.row for each in await store.fetch_locked([name(2), name(1), name(1, "contact")])] == [row]
+    assert await store.fetch_locked([]) == []
 
 
 async def test_hundreds_of_records_are_fetched_at_once(store: Storage) -> None:
@@ -29,6 +32,8 @@ async def test_hundreds_of_records_are_fetched_at_once(store: Storage) -> None:
     found = await store.fetch([each.row.record_name for each in new])
     assert found == {each.row.record_name: each.row for each in new}
     assert await store.fetch_keys(list(found.values())) == {each.row.key_id: each.key for each in new}
+    locked = await store.fetch_locked([each.row.record_name for each in new])
+    assert {(each.row, each.key) for each in locked} == {(each.row, each.key) for each in new}
 
 
 async def test_a_new_record_needs_an_empty_place(store: Storage) -> None:

@@ -7,7 +7,7 @@ has one meaning: no field twice, no empty value, one padding.
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NewType
@@ -15,7 +15,7 @@ from typing import NewType
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vault.crypto.context import encode, expand
+from vault.crypto.context import encode, encode_raw, encode_text, expand
 from vault.crypto.epoch import EPOCH_ID_SIZE, LAST_STEP, EpochId
 from vault.domain.fields import Plaintext, ProtectedField
 from vault.errors import OpenError
@@ -53,7 +53,8 @@ def _step_context(vault_id: bytes, audience: str, step: int) -> bytes:
 
 def envelope_key(vault_id: bytes, step: Step, record_name: str, salt: bytes) -> bytes:
     """The key of one envelope, 32 bytes."""
-    return expand(step.key, _step_context(vault_id, step.audience, step.number) + encode(record_name, salt))
+    context = _step_context(vault_id, step.audience, step.number) + encode_text(record_name) + encode_raw(salt)
+    return expand(step.key, context)
 
 
 def seal(
@@ -87,20 +88,20 @@ def open_boxes(
     Raises:
         OpenError: a wanted box does not open, or is not what a sealer makes.
     """
-    aead = AESGCM(envelope_key(vault_id, step, record_name, envelope.salt))
+    decrypt = AESGCM(envelope_key(vault_id, step, record_name, envelope.salt)).decrypt
     opened = []
     for box in envelope.boxes:
         field = wanted.get(box.field)
         if field is not None:
-            opened.append((field, _open_box(aead, field, box.ciphertext)))
+            opened.append((field, _open_box(decrypt, field, box.ciphertext)))
     return opened
 
 
-def _open_box(aead: AESGCM, field: ProtectedField, ciphertext: bytes) -> bytes:
+def _open_box(decrypt: Callable[[bytes, bytes, bytes], bytes], field: ProtectedField, ciphertext: bytes) -> bytes:
     if len(ciphertext) < _MIN_BOX:
         raise OpenError("a box does not open")
     try:
-        padded = aead.decrypt(ciphertext[:NONCE_SIZE], ciphertext[NONCE_SIZE:], _field_aad(field.policy_name))
+        padded = decrypt(ciphertext[:NONCE_SIZE], ciphertext[NONCE_SIZE:], _field_aad(field.policy_name))
     except InvalidTag:
         raise OpenError("a box does not open") from None
     plaintext = unpad(padded)
@@ -116,24 +117,45 @@ def _open_box(aead: AESGCM, field: ProtectedField, ciphertext: bytes) -> bytes:
     return plaintext
 
 
-def check_record(envelopes: Sequence[envelope_pb2.Envelope], *, stream_field: int = 0) -> None:
+def check_record(envelopes: Sequence[envelope_pb2.Envelope], *, stream_field: int = 0) -> list[frozenset[int]]:
     """Check the form of all envelopes of one record together (section 4).
+
+    Returns:
+        The numbers of the fields in each envelope, none of which stands in two.
 
     Raises:
         OpenError: an envelope is empty or its sizes are wrong, boxes do not ascend strictly from 1, a step is above
             1,023, or a field stands twice (in one envelope, in two, or in a box and the stream).
     """
-    seen: set[int] = {stream_field} if stream_field else set()
+    found: list[frozenset[int]] = []
+    seen = frozenset([stream_field] if stream_field else ())
     for envelope in envelopes:
-        if len(envelope.epoch_id) != EPOCH_ID_SIZE or len(envelope.salt) != SALT_SIZE or not envelope.boxes:
+        if len(envelope.epoch_id) != EPOCH_ID_SIZE or len(envelope.salt) != SALT_SIZE:
             raise OpenError("an envelope is malformed")
         if envelope.step > LAST_STEP:
             raise OpenError("the step is out of range")
-        numbers = [box.field for box in envelope.boxes]
-        distinct = set(numbers)
-        if numbers[0] < 1 or numbers != sorted(distinct) or not seen.isdisjoint(distinct):
-            raise OpenError("an envelope is malformed")
-        seen |= distinct
+        fields = _ascending(tuple([box.field for box in envelope.boxes]))
+        if seen:
+            if not seen.isdisjoint(fields):
+                raise OpenError("an envelope is malformed")
+            seen |= fields
+        else:
+            seen = fields
+        found.append(fields)
+    return found
+
+
+@lru_cache(1024)
+def _ascending(numbers: tuple[int, ...]) -> frozenset[int]:
+    """The fields of an envelope's boxes; few lists of them occur, so each is judged once. What is refused is not kept.
+
+    Raises:
+        OpenError: there is none, or they do not ascend strictly from 1.
+    """
+    fields = frozenset(numbers)
+    if not numbers or numbers[0] < 1 or list(numbers) != sorted(fields):
+        raise OpenError("an envelope is malformed")
+    return fields
 
 
 def keep_boxes(envelope: envelope_pb2.Envelope, fields: Collection[int]) -> envelope_pb2.Envelope | None:

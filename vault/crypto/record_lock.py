@@ -8,12 +8,12 @@ identical stored bytes may go to the database twice.
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
 
-from vault.crypto.context import encode
+from vault.crypto.context import encode, encode_raw, encode_text, encode_three
 from vault.errors import OpenError
 
 KeyId = NewType("KeyId", bytes)
@@ -58,7 +58,7 @@ class WrappingKey:
             raise OpenError("the record key does not open") from None
 
     def _aad(self, key_id: bytes, record_name: str, *, retired: bool) -> bytes:
-        return (self._retired if retired else self._live) + encode(key_id, record_name) + self._n
+        return (self._retired if retired else self._live) + encode_raw(key_id) + encode_text(record_name) + self._n
 
 
 @lru_cache(16)
@@ -66,8 +66,7 @@ def _stored(vault_id: bytes) -> bytes:
     return encode("customer-vault/1 stored", vault_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The plain columns of a row; all of them are in the aad, so a change of one closes the record."""
 
     record_name: str
@@ -80,8 +79,9 @@ class Header:
 
     def aad(self, vault_id: bytes) -> bytes:
         """The context of `stored`."""
-        columns = encode(self.record_name, self.key_id, self.version, self.written_at, self.expires_at)
-        return _stored(vault_id) + columns
+        name, key_id, version, written_at, expires_at = self
+        times = encode_three(version, written_at, expires_at)
+        return _stored(vault_id) + encode_text(name) + encode_raw(key_id) + times
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,11 +89,11 @@ class Contacts:
         """One contact."""
         customer = names.customer_id(request.customer_id)
         allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", request.read_mask.paths)
-        (result,) = await self._parts.reader.read(call, allowed, CONTACT, [names.contact_name(customer)])
+        response = v1.GetContactResponse()
+        name = names.contact_name(customer)
+        (result,) = await self._parts.reader.read(call, allowed, CONTACT, [name], iter([response.contact]))
         if isinstance(result, VaultError):
             raise result
-        response = v1.GetContactResponse()
-        response.contact.CopyFrom(result)
         return response
 
     async def batch_get_contacts(self, call: Call, request: v1.BatchGetContactsRequest) -> v1.BatchGetContactsResponse:
@@ -104,11 +104,11 @@ class Contacts:
         ]
         allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", request.read_mask.paths)
         response = v1.BatchGetContactsResponse()
-        for result in await self._parts.reader.read(call, allowed, CONTACT, wanted):
+        places = (response.results.add().contact for _ in wanted)
+        for at, result in enumerate(await self._parts.reader.read(call, allowed, CONTACT, wanted, places)):
             if isinstance(result, VaultError):
-                response.results.add(error=item_status(result))
-            else:
-                response.results.add().contact.CopyFrom(result)
+                # Of the two, a result holds the one that was set last: a contact that was begun is gone.
+                response.results[at].error.CopyFrom(item_status(result))
         return response
 
     async def find_contacts(self, call: Call, request: v1.FindContactsRequest) -> v1.FindContactsResponse:

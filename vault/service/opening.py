@@ -5,9 +5,8 @@ loss. Nothing that fails here stops the other records of a batch.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -17,21 +16,32 @@ from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
 from vault.policy.facts import CustomerFacts
-from vault.storage.port import YOUNG_MS, RecordStore, Row, WrappedKey
+from vault.storage.port import YOUNG_MS, Locked, RecordStore, Row, WrappedKey
 from vault.store.v1 import record_pb2
+from vault.v1.envelope_pb2 import Envelope
 
-_SLICE = 64
+_SLICE = 128
 """Records between two breaths of the event loop: about a millisecond."""
 _LOST = "a stored record does not open; the entry in the log names it"
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A record behind its first lock."""
 
-    row: Row
-    key: WrappedKey
+    locked: Locked
     record: record_pb2.StoredRecord
+    envelopes: Sequence[tuple[Envelope, frozenset[int]]]
+    """Its envelopes, each with the numbers of its boxes' fields."""
+
+    @property
+    def row(self) -> Row:
+        """The row that it was in."""
+        return self.locked.row
+
+    @property
+    def key(self) -> WrappedKey:
+        """The key that opened it."""
+        return self.locked.key
 
 
 Opening = Opened | DataLoss
@@ -52,45 +62,68 @@ class Records:
         """The records that exist and have not expired; those that do not open stand as DataLoss."""
         opened: dict[RecordName, Opening] = {}
         keyless: dict[RecordName, bytes] = {}
-        missing = names
+        missing: Sequence[RecordName] = names
         present: set[RecordName] = set()
         while missing:
-            rows = await _each(self._store.fetch, missing, lambda name: opened.update({name: DataLoss(_LOST)}))
-            keys = await _each(self._store.fetch_keys, list(rows.values()), _keyless)
-            present.update(rows)
-            missing = []
-            for at, (name, row) in enumerate(rows.items(), 1):
-                key = keys.get(row.key_id)
-                if key is not None:
+            found, lost = await self._fetch(missing)
+            opened |= dict.fromkeys(lost, DataLoss(_LOST))
+            again: list[RecordName] = []
+            for at, locked in enumerate(found, 1):
+                name = locked.record_name
+                present.add(name)
+                if locked.wrapped:
                     # The expiry counts once it is authenticated: an altered one is loss, not absence.
-                    found = self.unlock(row, key)
-                    if isinstance(found, DataLoss) or not 0 < row.expires_at <= now:
-                        opened[name] = found
-                elif keyless.get(name) != row.key_id:
-                    keyless[name] = row.key_id
-                    missing.append(name)
-                elif not await self._store.erased(row.owner):
+                    record = self.unlock(locked)
+                    if not 0 < locked.expires_at <= now or isinstance(record, DataLoss):
+                        opened[name] = record
+                elif keyless.get(name) != locked.key_id:
+                    keyless[name] = locked.key_id
+                    again.append(name)
+                elif not await self._store.erased(locked.owner):
                     # Not gone with its owner's keys, whose rows an erasure takes out next.
                     opened[name] = DataLoss(_LOST)
                 if at % _SLICE == 0:
                     await asyncio.sleep(0)
+            missing = again
         if absent := [name for name in names if name not in present and name not in opened]:
             # Nothing authenticates an absence, so it is not believed against the key store, which knows the name.
             opened |= dict.fromkeys(await self._store.hidden(absent, now - YOUNG_MS), DataLoss(_LOST))
         return opened
 
-    def unlock(self, row: Row, key: WrappedKey) -> Opening:
-        """Open the record lock and check the form of what is inside."""
+    async def _fetch(self, names: Sequence[RecordName]) -> tuple[Sequence[Locked], Sequence[RecordName]]:
+        """Rows with their keys; where a damaged page is in the way, one by one, so that it costs only what is on it.
+
+        Returns:
+            What was found, and the names of what is lost.
+        """
         try:
-            record_key = self._keys.version(key.n).wrapping.unwrap(key.wrapped, row.key_id, row.record_name)
-            header = Header(row.record_name, row.key_id, row.version, row.written_at, row.expires_at)
-            record = record_pb2.StoredRecord.FromString(unlock(record_key, self._keys.vault_id, header, row.stored))
-            if record.envelopes:
-                envelope.check_record(record.envelopes, stream_field=record.stream.field)
+            return await self._store.fetch_locked(names), ()
+        except DataLoss:
+            if len(names) == 1:
+                return (), names
+        found: list[Locked] = []
+        lost: list[RecordName] = []
+        for name in names:
+            one, gone = await self._fetch([name])
+            found += one
+            lost += gone
+        return found, lost
+
+    def unlock(self, locked: Locked) -> Opening:
+        """Open the record lock and check the form of what is inside."""
+        _, name, key_id, version, written_at, expires_at, stored, n, _, wrapped = locked
+        try:
+            record_key = self._keys.version(n).wrapping.unwrap(wrapped, key_id, name)
+            header = Header(name, key_id, version, written_at, expires_at)
+            record = record_pb2.StoredRecord.FromString(unlock(record_key, self._keys.vault_id, header, stored))
+            envelopes = list(record.envelopes)
+            if envelopes:
+                fields = envelope.check_record(envelopes, stream_field=record.stream.field)
+                return Opened(locked, record, list(zip(envelopes, fields, strict=True)))
         except (OpenError, DecodeError, InvalidArgument):
             # A column out of its range cannot even be encoded: it is no more what was written than any other change.
             return DataLoss(_LOST)
-        return Opened(row, key, record)
+        return Opened(locked, record, ())
 
     def retire(self, key: WrappedKey) -> WrappedKey:
         """A record's key, wrapped again so that no read can open it; it serves restores for a while.
@@ -101,27 +134,7 @@ class Records:
         record_key = self._keys.version(key.n).wrapping.unwrap(key.wrapped, key.key_id, key.record_name)
         current = self._keys.current
         wrapped = current.wrapping.wrap(record_key, key.key_id, key.record_name, retired=True)
-        return replace(key, n=current.n, wrapped=wrapped)
-
-
-async def _each(
-    fetch: Callable[[Sequence[A]], Awaitable[Mapping[K, V]]], asked: Sequence[A], lost: Callable[[A], None]
-) -> Mapping[K, V]:
-    """Fetch; where a damaged page is in the way, one by one, so that it costs only what is on it."""
-    try:
-        return await fetch(asked)
-    except DataLoss:
-        if len(asked) == 1:
-            lost(asked[0])
-            return {}
-    found: dict[K, V] = {}
-    for each in asked:
-        found |= await _each(fetch, [each], lost)
-    return found
-
-
-def _keyless(_row: Row) -> None:
-    """Leave it out: a row without its key is loss, as the caller finds."""
+        return key._replace(n=current.n, wrapped=wrapped)
 
 
 def customer_facts(opened: Opened) -> record_pb2.CustomerFacts:

@@ -60,11 +60,10 @@ class Payments:
         """One card, as envelopes for the purpose."""
         _, name = names.parse_card_name(request.record_name)
         allowed = permit(self._parts.policy, call.caller, request.purpose, "payment", request.read_mask.paths)
-        (result,) = await self._parts.reader.read(call, allowed, CARD, [name])
+        response = v1.GetCardResponse()
+        (result,) = await self._parts.reader.read(call, allowed, CARD, [name], iter([response.card]))
         if isinstance(result, VaultError):
             raise result
-        response = v1.GetCardResponse()
-        response.card.CopyFrom(result)
         return response
 
     async def batch_get_cards(self, call: Call, request: v1.BatchGetCardsRequest) -> v1.BatchGetCardsResponse:
@@ -72,11 +71,11 @@ class Payments:
         wanted = [names.parse_card_name(text, f"record_names[{at}]")[1] for at, text in enumerate(request.record_names)]
         allowed = permit(self._parts.policy, call.caller, request.purpose, "payment", request.read_mask.paths)
         response = v1.BatchGetCardsResponse()
-        for result in await self._parts.reader.read(call, allowed, CARD, wanted):
+        places = (response.results.add().card for _ in wanted)
+        for at, result in enumerate(await self._parts.reader.read(call, allowed, CARD, wanted, places)):
             if isinstance(result, VaultError):
-                response.results.add(error=item_status(result))
-            else:
-                response.results.add().card.CopyFrom(result)
+                # Of the two, a result holds the one that was set last: a card that was begun is gone.
+                response.results[at].error.CopyFrom(item_status(result))
         return response
 
     async def list_cards(self, call: Call, request: v1.ListCardsRequest) -> v1.ListCardsResponse:

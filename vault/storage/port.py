@@ -19,15 +19,14 @@ is on the disk: `OutcomeUnknown` is raised for what was in flight, `fatal` is ca
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.stats import StoreFigures, WriterStats
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record as the data store holds it."""
 
     owner: Owner
@@ -39,8 +38,7 @@ class Row:
     stored: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(NamedTuple):
     """One record key as the key store holds it."""
 
     owner: Owner
@@ -50,6 +48,37 @@ class WrappedKey:
     """Version of the vault key that wraps it."""
     created_at: int
     wrapped: bytes
+
+
+class Locked(NamedTuple):
+    """One record and its key, as a read finds them; a tuple as the database gives it, since a batch has hundreds."""
+
+    owner: Owner
+    record_name: RecordName
+    key_id: KeyId
+    version: int
+    written_at: int
+    expires_at: int
+    stored: bytes
+    n: int
+    created_at: int
+    wrapped: bytes
+    """Of the live key; empty if the key store has none under this key id."""
+
+    @classmethod
+    def of(cls, row: Row, key: WrappedKey | None) -> Self:
+        """Put together what was read apart."""
+        return cls(*row, key.n, key.created_at, key.wrapped) if key else cls(*row, 0, 0, b"")
+
+    @property
+    def row(self) -> Row:
+        """The record."""
+        return Row._make(self[:7])
+
+    @property
+    def key(self) -> WrappedKey:
+        """Its key."""
+        return WrappedKey(self.owner, self.record_name, self.key_id, self.n, self.created_at, self.wrapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +235,13 @@ class RecordStore(Protocol):
 
     async def fetch(self, names: Sequence[RecordName]) -> Mapping[RecordName, Row]:
         """The rows that exist, of any owners, in one query."""
+
+    async def fetch_locked(self, names: Sequence[RecordName]) -> Sequence[Locked]:
+        """The rows that exist, each with its live key, in one query of both stores; the names are distinct.
+
+        The stores do not commit together, so a row may have lost its key to a change that is half done: who finds one
+        without a key asks again.
+        """
 
     async def fetch_keys(self, rows: Sequence[Row]) -> Mapping[KeyId, WrappedKey]:
         """The live (not retired) keys of these rows, in one query."""

@@ -66,6 +66,9 @@ async def test_a_damaged_column_makes_a_row_that_nothing_opens(sqlite: SqliteDri
     assert found[good.record_name] == good
     assert found[bad.record_name].stored == b""
     assert await keys_of(store, found[bad.record_name]) == 0
+    locked = {each.record_name: each for each in await store.fetch_locked([good.record_name, bad.record_name])}
+    assert locked[good.record_name].row == good
+    assert (locked[bad.record_name].stored, locked[bad.record_name].wrapped) == (b"", b"")
     await store.close()
 
 

@@ -83,12 +83,12 @@ async def test_an_unreadable_sector_fails_the_call_only(sqlite: SqliteDriver) ->
     """Reading writes nothing, so nothing is unknown."""
     store = await sqlite.open()
     await store_one(store, name(1))
-    faulty = Faulty(store._reader._data, "SELECT owner", IOERR, after=False)
+    faulty = Faulty(store._reader._data, "WITH wanted", IOERR, after=False)
     store._reader._data = faulty  # type: ignore[assignment]
     with pytest.raises(Unavailable, match="cannot be read now"):
-        await store.fetch([name(1)])
+        await store.fetch_locked([name(1)])
     faulty.armed = False
-    assert len(await store.fetch([name(1)])) == 1
+    assert len(await store.fetch_locked([name(1)])) == 1
     assert not sqlite.fatal
     await store.close()
 

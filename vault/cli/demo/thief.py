@@ -25,7 +25,7 @@ from vault.keyring.epochs import Epoch
 from vault.keyring.keyring import Keyring
 from vault.keyring.root import FileProvider
 from vault.service.opening import Opened, Records
-from vault.storage.port import Row, WrappedKey
+from vault.storage.port import Locked, Row, WrappedKey
 from vault.storage.sqlite import SqliteStorage
 from vault.v1.envelope_pb2 import Envelope
 
@@ -77,7 +77,7 @@ class Thief:
         haul = Haul(len(rows), keys=len(self._found) + len(extra))
         epochs: dict[bytes, tuple[Epoch, list[Secret]]] = {}
         for row in rows:
-            opened = self._records.unlock(row, keys[row.key_id]) if row.key_id in keys else None
+            opened = self._records.unlock(Locked.of(row, keys[row.key_id])) if row.key_id in keys else None
             values: Values = {}
             for sealed in opened.record.envelopes if isinstance(opened, Opened) else ():
                 if sealed.epoch_id not in epochs:

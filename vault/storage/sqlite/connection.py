@@ -70,9 +70,8 @@ def check_file(path: Path, *, private: bool) -> None:
 
 def connect(path: Path, *, read_only: bool, secret: bool) -> sqlite3.Connection:
     """Open an existing file, for the calling thread only; `secret` is the key store."""
-    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(
-        uri,
+        _uri(path, "ro" if read_only else "rw"),
         uri=True,
         isolation_level=None,
         timeout=READER_WAITS_S if read_only else WRITER_WAITS_S,
@@ -85,6 +84,15 @@ def connect(path: Path, *, read_only: bool, secret: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def read_only_uri(path: Path) -> str:
+    """A file's name for ATTACH on a connection that reads."""
+    return _uri(path, "ro")
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path.absolute()))}?mode={mode}"
 
 
 def _pragmas(*, read_only: bool, secret: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ from vault.storage.port import (
     Erased,
     EraseEntry,
     FinishEntry,
+    Locked,
     Row,
     SeenRequest,
     SystemRow,
@@ -92,6 +93,10 @@ class SqliteStorage:
     async def fetch(self, names: Sequence[RecordName]) -> Mapping[RecordName, Row]:
         """See the port."""
         return self._read.fetch(names)
+
+    async def fetch_locked(self, names: Sequence[RecordName]) -> Sequence[Locked]:
+        """See the port."""
+        return self._read.fetch_locked(names)
 
     async def fetch_keys(self, rows: Sequence[Row]) -> Mapping[KeyId, WrappedKey]:
         """See the port."""
