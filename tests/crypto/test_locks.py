@@ -9,7 +9,8 @@ from vault.domain.secret import Secret
 from vault.errors import OpenError
 
 VAULT = bytes(range(16))
-KEY = VaultKey(VAULT, 1, Secret(bytes(32)))
+SECRET = Secret(bytes(32))
+KEY = VaultKey(VAULT, 1, SECRET)
 NAME = "customers/42"
 
 
@@ -18,6 +19,7 @@ def test_a_locked_record_unlocks() -> None:
     locked = record_lock.lock(KEY.wrapping, NAME, 1, 5, 0, b"body")
     record_key = KEY.wrapping.unwrap(locked.wrapped, locked.header.key_id, NAME)
     assert record_lock.unlock(record_key, VAULT, locked.header, locked.stored) == b"body"
+    assert KEY.wrapping.open(locked.header, locked.wrapped, locked.stored) == b"body"
 
 
 def test_every_attempt_draws_new_keys() -> None:
@@ -45,6 +47,8 @@ def test_every_column_is_under_the_lock(column: str) -> None:
         stored = b"\x02" + stored[1:]
     with pytest.raises(OpenError):
         record_lock.unlock(record_key, vault_id, Header(**columns), stored)  # type: ignore[arg-type]
+    with pytest.raises(OpenError):
+        VaultKey(vault_id, 1, SECRET).wrapping.open(Header(**columns), locked.wrapped, stored)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("stored", [b"", b"\x01", b"\x01" + bytes(15)])
@@ -52,6 +56,19 @@ def test_short_rows_do_not_open(stored: bytes) -> None:
     """Nor do they raise anything else."""
     with pytest.raises(OpenError):
         record_lock.unlock(bytes(32), VAULT, Header(NAME, KeyId(bytes(16)), 1, 1, 0), stored)
+    locked = record_lock.lock(KEY.wrapping, NAME, 1, 5, 0, b"body")
+    with pytest.raises(OpenError):
+        KEY.wrapping.open(locked.header, locked.wrapped, stored)
+
+
+def test_a_record_does_not_open_under_a_retired_key() -> None:
+    """Nor under what is no wrapped key at all, or another's."""
+    locked, other = (record_lock.lock(KEY.wrapping, NAME, 1, 5, 0, b"body") for _ in range(2))
+    record_key = KEY.wrapping.unwrap(locked.wrapped, locked.header.key_id, NAME)
+    retired = KEY.wrapping.wrap(record_key, locked.header.key_id, NAME, retired=True)
+    for wrapped in (retired, other.wrapped, b"\x02" + locked.wrapped[1:], locked.wrapped[:-1], b""):
+        with pytest.raises(OpenError):
+            KEY.wrapping.open(locked.header, wrapped, locked.stored)
 
 
 def test_a_wrapped_key_is_of_one_record_version_and_state() -> None:

@@ -15,6 +15,8 @@ from vault.domain.fields import Plaintext, ProtectedField, protected_fields
 from vault.errors import OpenError
 from vault.v1.envelope_pb2 import Envelope
 
+_STRING, _BYTES = Plaintext.STRING, Plaintext.BYTES
+
 
 def plaintexts(record: Message) -> list[tuple[ProtectedField, bytes]]:
     """The protected values that a record's message holds in plain, ascending by field number."""
@@ -38,9 +40,9 @@ def put(record: Any, field: ProtectedField, plaintext: bytes) -> None:  # noqa: 
     Raises:
         OpenError: the plaintext is no serialization of the field's message.
     """
-    if field.plaintext is Plaintext.STRING:
+    if field.plaintext is _STRING:
         setattr(record, field.name, plaintext.decode())
-    elif field.plaintext is Plaintext.BYTES:
+    elif field.plaintext is _BYTES:
         setattr(record, field.name, plaintext)
     else:
         sub = getattr(record, field.name)

@@ -31,13 +31,14 @@ _RETIRED = "customer-vault/1 retired-key"
 class WrappingKey:
     """W_n: wraps record keys under version n of the vault key."""
 
-    __slots__ = ("_aead", "_live", "_n", "_retired", "n", "vault_id")
+    __slots__ = ("_aead", "_live", "_n", "_retired", "_stored", "n", "vault_id")
 
     def __init__(self, vault_id: bytes, n: int, key: bytes) -> None:
         self.vault_id = vault_id
         self.n = n
         self._aead = AESGCMSIV(key)
         self._live, self._retired, self._n = encode(_LIVE, vault_id), encode(_RETIRED, vault_id), encode(n)
+        self._stored = _stored(vault_id)
 
     def wrap(self, record_key: bytes, key_id: bytes, record_name: str, *, retired: bool = False) -> bytes:
         """wrapped_R, 61 bytes: format, random nonce, AES-256-GCM-SIV of R."""
@@ -56,6 +57,23 @@ class WrappingKey:
             return self._aead.decrypt(wrapped[1:13], wrapped[13:], self._aad(key_id, record_name, retired=retired))
         except InvalidTag:
             raise OpenError("the record key does not open") from None
+
+    def open(self, header: "Header", wrapped: bytes, stored: bytes) -> bytes:
+        """`unwrap`, then `unlock`, in one pass, because every record that is read goes through both.
+
+        Raises:
+            OpenError: as they.
+        """
+        if len(wrapped) != WRAPPED_SIZE or wrapped[:1] != FORMAT or stored[:1] != FORMAT:
+            raise OpenError("the record does not open")
+        name, key_id, version, written_at, expires_at = header
+        named, identified = encode_text(name), encode_raw(key_id)
+        times = encode_three(version, written_at, expires_at)
+        try:
+            record_key = self._aead.decrypt(wrapped[1:13], wrapped[13:], self._live + identified + named + self._n)
+            return AESGCM(record_key).decrypt(_ZERO_NONCE, stored[1:], self._stored + named + identified + times)
+        except (InvalidTag, ValueError):
+            raise OpenError("the record does not open") from None
 
     def _aad(self, key_id: bytes, record_name: str, *, retired: bool) -> bytes:
         return (self._retired if retired else self._live) + encode_raw(key_id) + encode_text(record_name) + self._n

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from vault.crypto import envelope
-from vault.crypto.record_lock import Header, unlock
+from vault.crypto.record_lock import Header
 from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
@@ -113,9 +113,8 @@ class Records:
         """Open the record lock and check the form of what is inside."""
         _, name, key_id, version, written_at, expires_at, stored, n, _, wrapped = locked
         try:
-            record_key = self._keys.version(n).wrapping.unwrap(wrapped, key_id, name)
             header = Header(name, key_id, version, written_at, expires_at)
-            record = record_pb2.StoredRecord.FromString(unlock(record_key, self._keys.vault_id, header, stored))
+            record = record_pb2.StoredRecord.FromString(self._keys.version(n).wrapping.open(header, wrapped, stored))
             envelopes = list(record.envelopes)
             if envelopes:
                 fields = envelope.check_record(envelopes, stream_field=record.stream.field)

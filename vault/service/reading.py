@@ -25,12 +25,13 @@ from vault.errors import DataLoss, InvalidArgument, NotFound, OpenError, VaultEr
 from vault.keyring.epochs import Epoch
 from vault.keyring.keyring import Keyring
 from vault.policy.decide import DENIED, Permit
+from vault.policy.facts import CustomerFacts
 from vault.service.call import Call
-from vault.service.entries import Touched, new_subject, outcome_of, touched_entry
+from vault.service.entries import Subject, Touched, new_subject, outcome_of, touched_entry
 from vault.service.kinds import Kind, M, wanted
 from vault.service.opening import Opened, Opening, Records, customer_facts, policy_facts
 from vault.service.writing import Journal
-from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
+from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, Outcome
 from vault.v1.envelope_pb2 import Envelope
 
 _SLICE = 64
@@ -49,6 +50,8 @@ class _Way(Generic[M]):
     """The epochs of its records, by id; no cache can take them away."""
     secrets: Mapping[bytes, Secret]
     """Of those that the vault opens."""
+    usual: VaultError | None
+    """The refusal of a customer who has agreed to nothing, objected to nothing and is not restricted; None if admitted."""
 
 
 class Reader:
@@ -82,21 +85,23 @@ class Reader:
         way = await self._way(permit, kind, [opened.get(name) for name in names])
         records = places or iter(kind.message, None)
         # (4) The policy decides on each customer. (5) Boxes of other audiences are dropped, the rest are opened.
-        touched = Touched()
+        subjects: list[Subject] = []
+        outcomes: list[Outcome.ValueType] = []
         results: list[M | VaultError] = []
-        decisions: dict[RecordName, tuple[bytes, VaultError | None]] = {}
+        decisions: dict[RecordName, tuple[Subject, VaultError | None]] = {}
         for at, (customer, name, record) in enumerate(zip(customers, names, records, strict=False), 1):
             decision = decisions.get(customer)
             if decision is None:
-                decision = decisions[customer] = self._decide(permit, opened.get(customer))
+                decision = decisions[customer] = self._decide(way, opened.get(customer))
             subject, refused = decision
             result = refused or self._release(way, opened.get(name), record)
-            outcome = outcome_of(result) if isinstance(result, VaultError) else OUTCOME_ALLOWED
-            touched.read(subject, name, outcome)
+            subjects.append(subject)
+            outcomes.append(outcome_of(result) if isinstance(result, VaultError) else OUTCOME_ALLOWED)
             results.append(result)
             if at % _SLICE == 0:
                 await asyncio.sleep(0)
         # (6) The entry is durable. (7) Only then does the answer leave.
+        touched = Touched(subjects, list(names), outcomes)
         error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
         entry = touched_entry(call, touched, purpose=permit.purpose, fields=sorted(permit.fields), error=error)
         await self._journal.append(call, entry)
@@ -115,11 +120,13 @@ class Reader:
         secrets: Mapping[bytes, Secret] = {}
         if permit.custody is Custody.VAULT:
             secrets = await self._keyring.opening.secrets(permit.purpose, epochs.values())
-        return _Way(permit, kind, wanted(kind, permit.fields), epochs, secrets)
+        usual = _refusal(permit, CustomerFacts())
+        return _Way(permit, kind, wanted(kind, permit.fields), epochs, secrets, usual)
 
     @staticmethod
-    def _decide(permit: Permit, customer: Opening | None) -> tuple[bytes, VaultError | None]:
+    def _decide(way: _Way[M], customer: Opening | None) -> tuple[Subject, VaultError | None]:
         """The customer's pseudonym, and the refusal if there is one."""
+        permit = way.permit
         if isinstance(customer, DataLoss):
             return new_subject(), customer
         try:
@@ -129,11 +136,11 @@ class Reader:
             facts = customer_facts(customer)
         except VaultError as error:
             return new_subject(), error
-        try:
-            permit.admit(policy_facts(facts))
-        except VaultError as error:
-            return facts.subject, error
-        return facts.subject, None
+        subject = Subject(facts.subject)
+        # Nearly all customers have nothing to consider; what that means is the same for each of them.
+        if not (facts.restricted or facts.consents or facts.objections):
+            return subject, way.usual
+        return subject, _refusal(permit, policy_facts(facts))
 
     def _release(self, way: _Way[M], opened: Opening | None, record: M) -> M | VaultError:
         if opened is None:
@@ -177,6 +184,14 @@ class Reader:
         for field, plaintext in envelope.open_boxes(vault_id, step, name, sealed, way.wanted):
             fields.put(record, field, plaintext)
         return epoch.owner != self._keyring.owner
+
+
+def _refusal(permit: Permit, facts: CustomerFacts) -> VaultError | None:
+    try:
+        permit.admit(facts)
+    except VaultError as error:
+        return error
+    return None
 
 
 def _plain_part(kind: Kind[M], opened: Opened, record: M) -> None:
