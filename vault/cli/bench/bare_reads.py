@@ -7,8 +7,9 @@ from typing import NoReturn
 
 from vault.cli.bench.case import CALLERS, Reads
 from vault.cli.bench.commits import LOG_ID, GroupCommits
-from vault.crypto import envelope, record_lock
+from vault.crypto import envelope
 from vault.crypto.envelope import Step
+from vault.crypto.record_lock import Header
 from vault.domain.audience import Purpose
 from vault.domain.fields import ALL_FIELDS, ProtectedField
 from vault.domain.names import RecordName, owner_of
@@ -18,7 +19,7 @@ from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
 from vault.service.settings import Settings
 from vault.service.vault import root_key_provider
-from vault.storage.port import Row, SystemRow, VaultKeyRow, Work, WrappedKey
+from vault.storage.port import Locked, SystemRow, VaultKeyRow, Work
 from vault.storage.sqlite.reader import Reader
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
@@ -114,18 +115,15 @@ class ReadLoop:
 
     def read(self, names: Sequence[RecordName]) -> list[StoredRecord]:
         """Fetch some records and open them."""
-        rows = self.reader.fetch(names)
-        keys = self.reader.fetch_keys(list(rows.values()))
-        return [self._open(row, keys[row.key_id]) for row in rows.values()]
+        return [self._open(locked) for locked in self.reader.fetch_locked(names)]
 
     def _call(self, names: Sequence[RecordName]) -> Work:
-        rows = self.reader.fetch([*(RecordName(owner_of(name)) for name in names), *names])
-        keys = self.reader.fetch_keys(list(rows.values()))
+        found = self.reader.fetch_locked([*(RecordName(owner_of(name)) for name in names), *names])
+        locked = {each.record_name: each for each in found}
         touched = Touched()
         for name in names:
-            customer, row = rows[RecordName(owner_of(name))], rows[name]
-            facts = CustomerFacts.FromString(self._unlock(customer, keys[customer.key_id]).unprotected)
-            self._open(row, keys[row.key_id])
+            facts = CustomerFacts.FromString(self._unlock(locked[RecordName(owner_of(name))]).unprotected)
+            self._open(locked[name])
             touched.read(facts.subject, name, OUTCOME_ALLOWED)
         call = Call(_CALLER, "ContactService.GetContact", time.time_ns() // 1_000_000)
         entry = touched_entry(call, touched, purpose="service_provisioning", fields=self.fields)
@@ -135,20 +133,20 @@ class ReadLoop:
         start = done % (len(self.names) - self.items + 1)
         return self.names[start : start + self.items]
 
-    def _open(self, row: Row, key: WrappedKey) -> StoredRecord:
-        record = self._unlock(row, key)
+    def _open(self, locked: Locked) -> StoredRecord:
+        record = self._unlock(locked)
         if self.wanted:
             for sealed in record.envelopes:
                 step = self.steps[sealed.epoch_id, sealed.step]
-                boxes = envelope.open_boxes(self.keyring.vault_id, step, row.record_name, sealed, self.wanted)
+                boxes = envelope.open_boxes(self.keyring.vault_id, step, locked.record_name, sealed, self.wanted)
                 for _, plaintext in boxes:
                     plaintext.decode()
         return record
 
-    def _unlock(self, row: Row, key: WrappedKey) -> StoredRecord:
-        record_key = self.keyring.vault_keys.version(key.n).wrapping.unwrap(key.wrapped, row.key_id, row.record_name)
-        header = record_lock.Header(row.record_name, row.key_id, row.version, row.written_at, row.expires_at)
-        return StoredRecord.FromString(record_lock.unlock(record_key, self.keyring.vault_id, header, row.stored))
+    def _unlock(self, locked: Locked) -> StoredRecord:
+        _, *columns, stored, n, _, wrapped = locked
+        wrapping = self.keyring.vault_keys.version(n).wrapping
+        return StoredRecord.FromString(wrapping.open(Header._make(columns), wrapped, stored))
 
 
 def _fields(category: str) -> list[ProtectedField]:

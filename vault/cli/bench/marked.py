@@ -37,18 +37,15 @@ STAGES: Final[dict[str, tuple[str, ...]]] = {
         "vault.service.reading:Reader._decide",
         "vault.policy.model:Policy.caller",
     ),
-    "SQL": (
-        "vault.storage.sqlite.reader:Reader.fetch",
-        "vault.storage.sqlite.reader:Reader.fetch_keys",
-    ),
-    "unwrap record keys": ("vault.crypto.record_lock:WrappingKey.unwrap",),
-    "open: record locks, form, boxes": (
+    "SQL": ("vault.storage.sqlite.reader:Reader.fetch_locked",),
+    "record locks": ("vault.crypto.record_lock:WrappingKey.open",),
+    "open: form, boxes": (
         "vault.service.opening:Records.open",
         "vault.service.opening:Records.unlock",
         "vault.service.reading:Reader._release",
-        "vault.service.reading:Reader._epoch_keys",
+        "vault.service.reading:Reader._way",
     ),
-    "audit: entry": ("vault.service.reading:touched_entry", "vault.service.entries:Touched.read"),
+    "audit: entry": ("vault.service.reading:touched_entry",),
     "audit: hand-over": (
         "vault.service.writing:Journal.append",
         "vault.storage.sqlite.writer:Writer._hand_over",
