@@ -51,7 +51,7 @@ class _Way(Generic[M]):
     secrets: Mapping[bytes, Secret]
     """Of those that the vault opens."""
     usual: VaultError | None
-    """The refusal of a customer who has agreed to nothing, objected to nothing and is not restricted; None if admitted."""
+    """The refusal of a customer without consent, objection and restriction; None if such a one is admitted."""
 
 
 class Reader:
