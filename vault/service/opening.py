@@ -46,10 +46,6 @@ class Opened(NamedTuple):
 
 Opening = Opened | DataLoss
 
-A = TypeVar("A")
-K = TypeVar("K")
-V = TypeVar("V")
-
 
 class Records:
     """Fetches and opens rows."""
