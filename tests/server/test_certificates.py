@@ -268,6 +268,17 @@ def test_unusable_files_are_refused_before_anything_listens(case: str, tmp_path:
         ServerCertificates(made.settings.server)
 
 
+@pytest.mark.parametrize(("starts", "ends"), [(-2 * HOUR, -HOUR), (HOUR, 2 * HOUR)])
+def test_a_certificate_that_is_not_valid_now_is_refused(starts: timedelta, ends: timedelta, tmp_path: Path) -> None:
+    """Every client would refuse it, and nobody would tell the operator."""
+    made = place(tmp_path)
+    cert_pem, key_pem = forged(made, starts=starts, ends=ends)
+    (tmp_path / "server/cert.pem").write_bytes(cert_pem)
+    (tmp_path / "server/key.pem").write_bytes(key_pem)
+    with pytest.raises(ConfigError, match="which is not now: renew it"):
+        ServerCertificates(made.settings.server)
+
+
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """It must be taken as known."""
     made = place(tmp_path)

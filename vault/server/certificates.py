@@ -8,11 +8,13 @@ fails to connect. The check is OpenSSL's, through the standard library.
 import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from vault.crypto import certificate
 from vault.errors import ConfigError
 from vault.pki import expiry, files
 from vault.service.settings import ServerSettings
@@ -54,7 +56,8 @@ class ServerCertificates:
         """Read the files again, for connections from now on; on an error, which is raised, nothing changes.
 
         Raises:
-            ConfigError: a file cannot be read, is no PEM, is a key that others may read, or does not fit the others.
+            ConfigError: a file cannot be read, is no PEM, is a key that others may read, or does not fit the others, or
+                the certificate is not valid now.
         """
         self._fresh.append(self._read())
 
@@ -76,6 +79,7 @@ class ServerCertificates:
         chain, key = files.read(self._certificate), files.read_secret(self._key)
         authorities = files.read(self._authorities)
         self._check(authorities)
+        self._check_dates(chain)
         # What OpenSSL has looked at must be what we have read. A pair is written one file after the other.
         if stamp(self.paths) != before:
             raise ConfigError(str(self._certificate), "", "is being written: it will be read again")
@@ -84,6 +88,14 @@ class ServerCertificates:
             "client_ca": expiry.earliest_end(authorities, file=str(self._authorities)),
         }
         return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+
+    def _check_dates(self, chain: bytes) -> None:
+        # Clients look at them, and the server does not: one day off and nobody new could connect, without a word here.
+        start, end = certificate.lifetime(chain)
+        now = datetime.now(UTC)
+        if not start <= now <= end:
+            why = f"is valid from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, which is not now: renew it"
+            raise ConfigError(str(self._certificate), "", why)
 
     def _check(self, authorities: bytes) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
