@@ -39,7 +39,7 @@ from tests.frames import (
 BURST = 100
 _KIB_16 = 16 * 1024
 _HEADER_TABLE_SIZE = 0x1
-REQUEST = b"\x0a\x06victim\x12\x14service_provisioning"
+REQUEST = b"\x0a\x06victim\x12\x0fservice_notices"
 """GetContact of a customer who is not there, so that the attacker knows nothing."""
 
 

@@ -107,7 +107,7 @@ def _half(stream: int) -> bytes:
 def _batch() -> bytes:
     """A request that is answered with a hundred contacts; tests.faults.victims has created them."""
     ids = (f"{CROWD}{at:02}".encode() for at in range(100))
-    return b"".join(b"\x0a" + bytes([len(each)]) + each for each in ids) + b"\x12\x14service_provisioning"
+    return b"".join(b"\x0a" + bytes([len(each)]) + each for each in ids) + b"\x12\x0fservice_notices"
 
 
 def _hello(line: Line) -> None:

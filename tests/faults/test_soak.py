@@ -58,7 +58,7 @@ async def soak(
         for name in cycle(attacks):
             await asyncio.sleep(6 * pulse)
             samples.begin(name)
-            async with attacking(vault, name, tally, role="provisioning", seconds=pulse):
+            async with attacking(vault, name, tally, seconds=pulse):
                 pass
             samples.end()
             pulses += 1

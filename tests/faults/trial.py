@@ -18,6 +18,8 @@ from tests.faults.victims import MIB, Callers, Calls, Vitals, Watch, together
 from tests.running import RunningVault
 
 MOST_RSS = 256 * MIB
+ATTACKER = "notices"
+"""Whose certificate it has; nobody else calls under that name, since limits are a caller's own."""
 SPARE_DESCRIPTORS = 8
 """Callers' own connections and the storage's readers come and go."""
 _ROOT = Path(__file__).parents[2]
@@ -25,7 +27,7 @@ _ROOT = Path(__file__).parents[2]
 
 @contextlib.asynccontextmanager
 async def attacking(
-    vault: RunningVault, name: str, tally: Counter[str], *, role: str = "provisioning", seconds: float, size: int = 0
+    vault: RunningVault, name: str, tally: Counter[str], *, role: str = ATTACKER, seconds: float, size: int = 0
 ) -> AsyncIterator[None]:
     """Attack, from a process of its own, for so many seconds after the attack stands; add to `tally` what it did."""
     arguments = [name, vault.address.rpartition(":")[2], str(vault.caller(role)), str(seconds), str(size)]
