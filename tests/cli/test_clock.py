@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.vaults import make_home, opened
+from vault.audit.entry import parse
 from vault.cli.frame import root
 from vault.service.clock import MAX_AWAY_MS, Doubt, confirmation_beside
 from vault.storage.port import ClockNote
@@ -33,12 +34,13 @@ def note(home: Path, said: ClockNote) -> None:
     asyncio.run(write())
 
 
-def start(home: Path) -> int | None:
-    """Start the vault: the time that its jobs trust."""
+def start(home: Path) -> str:
+    """Start the vault, whose jobs trust the time: what it did last, by its log."""
 
-    async def trusted() -> int | None:
+    async def trusted() -> str:
         async with opened(home) as vault:
-            return await vault.parts.clock.trusted()
+            assert await vault.parts.clock.trusted()
+            return parse((await vault.entries())[-1]).action
 
     return asyncio.run(trusted())
 
@@ -64,7 +66,7 @@ def test_doctor_says_what_waits_and_confirming_lets_it_go_on(home: Path) -> None
     assert json.loads(result.stdout)["held"] == Doubt.JUMPED.value
     data = home / "data/vault.db"
     assert confirmation_beside(data).stat().st_mode & 0o777 == 0o600
-    assert start(home)
+    assert start(home) == "Vault.ConfirmClock"
     assert not confirmation_beside(data).exists()
     assert [each["state"] for each in clock_findings(home)] == ["ok"]
 

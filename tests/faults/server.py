@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,12 +25,16 @@ class Server:
     log: Path
 
     @classmethod
-    def begin(cls, home: Path) -> "Server":
-        """Start it, and do not wait."""
+    def begin(cls, home: Path, environment: Mapping[str, str] | None = None) -> "Server":
+        """Start it, with more in its environment if told, and do not wait."""
         log = home.parent / f"{home.name}.log"
         with log.open("a") as file:
             process = subprocess.Popen(
-                [*COMMAND, "serve", str(home)], stdout=subprocess.PIPE, stderr=file, text=True, env=_ENVIRONMENT
+                [*COMMAND, "serve", str(home)],
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=_ENVIRONMENT | dict(environment or {}),
             )
         return cls(home, process, log)
 

@@ -124,7 +124,7 @@ class Clock:
         else:
             self._look(now)
         await self._keep_note(now, renew=confirmed)
-        if self.announce and self._announced is not self.doubt:
+        if self.announce and (confirmed or self._announced is not self.doubt):
             action = "ConfirmClock" if confirmed else "HoldDeletions" if self.doubt else "ResumeDeletions"
             await self.announce(action, now)
             self._announced = self.doubt
