@@ -76,18 +76,25 @@ def pinned_logs(pins: Path) -> dict[str, bytes]:
 
 
 def kept_notes(witness: Path) -> dict[str, str]:
-    """Checkpoints that a caller's SDK kept, by origin.
+    """Checkpoints that were kept elsewhere, by origin: the state file of an SDK, or a witness's signed note.
 
     Raises:
-        ConfigError: the file cannot be read, or is no such file.
+        ConfigError: the file cannot be read, or is neither.
     """
+    raw = files.read(witness)
     try:
-        notes = json.loads(files.read(witness))
+        notes = json.loads(raw)
     except ValueError:
-        notes = None
+        notes = _signed_note(raw)
     if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
-        raise ConfigError(str(witness), "", "is not the state file of an SDK")
+        raise ConfigError(str(witness), "", "is neither the state file of an SDK nor a signed checkpoint")
     return notes
+
+
+def _signed_note(raw: bytes) -> dict[str, str] | None:
+    """A note by the origin that it names; whether it is one, its signature tells."""
+    text = raw.decode(errors="replace")
+    return {text.partition("\n")[0]: text} if "\n\n\u2014 " in text else None
 
 
 def logs_to_verify(file: Path, keys: Mapping[str, bytes]) -> list[LogToVerify]:

@@ -24,7 +24,7 @@ _NO_DATA_FILE: Final = (
 @click.option(
     "--witness",
     type=click.Path(path_type=Path),
-    help="Checkpoints that a caller kept (its SDK's state file): they show a store that was put back to an older day.",
+    help="Checkpoints kept elsewhere (an SDK's state file, a witness's note): they show a store that was put back.",
 )
 @options.json_option
 def command(*, target: Path, pins: Path | None, key: str | None, origin: str | None, witness: Path | None) -> None:
