@@ -17,9 +17,9 @@ def _garbage(home: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "step"),
     [
-        (_garbage, "put back data and key store, the server stopped, from backups of one time (no command"),
-        (lambda home: (home / "data/vault.db").unlink(), "put back data and key store"),
-        (lambda home: (home / "keys/keys.db").unlink(), "put back data and key store"),
+        (_garbage, "stop the server, put back what is damaged or old from a backup"),
+        (lambda home: (home / "data/vault.db").unlink(), "stop the server, put back what is damaged or old"),
+        (lambda home: (home / "keys/keys.db").unlink(), "stop the server, put back what is damaged or old"),
         (lambda home: (home / "root.key").unlink(), "put back the root key file of this vault"),
         (lambda home: (home / "keys/keys.db").chmod(0o640), "correct it, and run the command again"),
         (lambda home: (home / "vault.toml").write_text("[no"), "correct it, and run the command again"),

@@ -20,10 +20,10 @@ CONFIGURATION = 2
 INTERRUPTED = 130
 """What a shell reports for a program that SIGINT ended: 128 + 2."""
 PUT_BACK = (
-    "put back data and key store, the server stopped, from backups of one time (no command does it yet); then erase "
-    "again who was erased since"
+    "stop the server, put back what is damaged or old from a backup, and make both stores fit: customer-vault restore "
+    "--help; it says what is lost before it changes anything"
 )
-"""Two stores of two times are refused, and a backup from before an erasure brings the customer back."""
+"""Two stores of two times are refused until that has run."""
 PUT_BACK_ROOT_KEY = (
     "put back the root key file of this vault, and its passphrase, from where they are kept apart; nothing else opens "
     "what the vault holds keys of"

@@ -7,7 +7,7 @@ much of it: it can be read in an afternoon.
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,15 @@ class LogToVerify:
         kept = [note for origin, note in notes.items() if origin == self.origin]
         checkpoints = logfile.checkpoints(self.file, self.log_id)
         return verify(logfile.entries(self.file, self.log_id), checkpoints, self.origin, self.public_key, kept)
+
+    def entries(self) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """(index, entry, leaf hash), ascending.
+
+        Raises:
+            ConfigError: the file cannot be read.
+            DataLoss: it is damaged.
+        """
+        return logfile.entries(self.file, self.log_id)
 
 
 def data_file(target: Path) -> Path:

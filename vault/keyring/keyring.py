@@ -18,7 +18,8 @@ from vault.keyring.vault_keys import VaultKeys
 from vault.storage.port import SystemStore
 
 _LOOKUP = "lookup-key"
-_LOG = "log-key"
+LOG_KEY = "log-key"
+"""Kind of the row of a log's signing key."""
 
 
 class Keyring:
@@ -83,14 +84,23 @@ class Keyring:
 
     async def log_seed(self, log_id: str) -> tuple[int, Secret]:
         """(key version, Ed25519 seed) of a log's signing key, made at the first asking."""
-        found = await self.rows.get(_LOG, log_id)
-        if found is None:
-            await self.rows.add([(RowName(_LOG, log_id, 1), secrets.token_bytes(32))], ignore_existing=True)
-            found = await self.rows.get(_LOG, log_id)
-        if found is None:
-            raise DataLoss("the log's signing key is missing from the key store; restore the key store")
-        return found[0], Secret(found[1])
+        return await log_seed(self.rows, log_id)
 
     def close(self) -> None:
         """Overwrite what can be."""
         self.sealing.close()
+
+
+async def log_seed(rows: SystemRows, log_id: str) -> tuple[int, Secret]:
+    """(key version, Ed25519 seed) of a log's signing key, made at the first asking.
+
+    Raises:
+        DataLoss: it does not open.
+    """
+    found = await rows.get(LOG_KEY, log_id)
+    if found is None:
+        await rows.add([(RowName(LOG_KEY, log_id, 1), secrets.token_bytes(32))], ignore_existing=True)
+        found = await rows.get(LOG_KEY, log_id)
+    if found is None:
+        raise DataLoss("the log's signing key is missing from the key store; restore the key store")
+    return found[0], Secret(found[1])

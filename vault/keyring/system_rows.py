@@ -17,6 +17,11 @@ class SystemRows:
         self._store = store
         self._keys = keys
 
+    @property
+    def keys(self) -> VaultKeys:
+        """The vault key, under which they are."""
+        return self._keys
+
     async def get(self, kind: str, row: str, version: int | None = None) -> tuple[int, bytes] | None:
         """(version, plaintext) of one version, the newest unless told.
 

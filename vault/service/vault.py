@@ -32,6 +32,7 @@ from vault.policy.model import Caller, Policy
 from vault.service import validation
 from vault.service.call import Call
 from vault.service.clock import Clock, confirmation_beside
+from vault.service.closing import refuse_closed
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
 from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
@@ -113,6 +114,7 @@ class Vault:
             },
             now=now,
         )
+        await refuse_closed(keyring.rows, log_id)
         _, seed = await keyring.log_seed(log_id)
         origin = origin_of(domain, log_id)
         # SQLite admits one process, so the lease's holder may be the slot itself: a restart need not wait for it.
@@ -126,7 +128,7 @@ class Vault:
         clock = Clock(store, confirmation_beside(settings.storage.data))
         await clock.start()
         parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, witness)
-        await _finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
+        await finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
         await _announce(parts, owner, now)
         vault = cls(parts, settings, owner)
         vault._upkeep.start()
@@ -208,8 +210,8 @@ class Vault:
         await self._parts.store.close()
 
 
-async def _finish_erasures(store: Storage, log_id: str, call: Call) -> None:
-    """Finish the erasures that a crash cut short.
+async def finish_erasures(store: Storage, log_id: str, call: Call) -> int:
+    """Finish the erasures that a crash cut short, or that one restored store lacks; how many these were.
 
     Whose pseudonym it was, nobody can tell any more. The digests of the rows that go say which records these were, to
     who verifies the rows by the log.
@@ -222,7 +224,7 @@ async def _finish_erasures(store: Storage, log_id: str, call: Call) -> None:
             touched.wrote(subject, name, NO_DIGEST, digest)
         return touched_entry(call, touched)
 
-    await store.finish_erasures(log_id, finish)
+    return len(await store.finish_erasures(log_id, finish))
 
 
 async def _announce(parts: Parts, owner: str, now: int) -> None:

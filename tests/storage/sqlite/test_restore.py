@@ -43,7 +43,7 @@ async def test_one_store_put_back_from_a_backup_is_refused(sqlite: SqliteDriver,
     await _session(sqlite, "2")
     shutil.copy(path, path.with_suffix(".newest"))
     shutil.copy(path.with_suffix(".backup"), path)
-    with pytest.raises(ConfigError, match=rf"{named}: is older than .*put back the other of the same time"):
+    with pytest.raises(ConfigError, match=rf"{named}: is older than .*run customer-vault restore"):
         await sqlite.open()
     shutil.copy(path.with_suffix(".newest"), path)
     store = await sqlite.open()

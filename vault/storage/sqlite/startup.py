@@ -147,7 +147,7 @@ def _meta(connection: sqlite3.Connection, sql: str, path: Path) -> tuple[bytes, 
 
 
 def _behind(old: Path, new: Path) -> ConfigError:
-    why = f"is older than {new}, so one of them was put back from a backup: put back the other of the same time"
+    why = f"is older than {new}, so it was put back from a backup: run customer-vault restore, which says what is lost"
     return ConfigError(str(old), "", why)
 
 

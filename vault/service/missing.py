@@ -1,0 +1,45 @@
+"""What a longer copy of the log knows, and restored stores do not: who was erased and what was deleted since.
+
+The log names nobody, so this works by what only the restored data can resolve: the pseudonym under the customer's lock,
+and digests of stored bytes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vault.audit.entry import parse
+from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
+
+_ERASE = "CustomerService.EraseCustomer"
+
+
+@dataclass(slots=True)
+class Missing:
+    """Entries that a restored log lacks."""
+
+    actions: Counter[str] = field(default_factory=Counter)
+    """How many of each kind that wrote something."""
+    erased: dict[bytes, int] = field(default_factory=dict)
+    """Pseudonyms, and when."""
+    deleted: set[bytes] = field(default_factory=set)
+    """Digests of the stored bytes."""
+
+    def __bool__(self) -> bool:
+        return bool(self.actions or self.erased or self.deleted)
+
+    def read(self, entries: Iterable[bytes]) -> None:
+        """Take in entries, ascending.
+
+        Raises:
+            DataLoss: one does not parse.
+        """
+        for raw in entries:
+            entry = parse(raw)
+            if entry.action == _ERASE and entry.outcome == OUTCOME_ALLOWED:
+                self.erased |= {bytes(subject): entry.time for subject in entry.subjects}
+            if entry.written or entry.replaced or entry.action == _ERASE:
+                self.actions[entry.action] += 1
+            for written, replaced in zip(entry.written, entry.replaced, strict=True):
+                if replaced and not written:
+                    self.deleted.add(bytes(replaced))
