@@ -4,8 +4,10 @@
     2. logs that were cut short are closed, and what goes on is begun (see `closing`)
     3. the entry `Vault.BeginRestore`: which log had how many entries, and how many are left
     4. keys that were retired since and that rows name again are made live
-    5. rows without a key go: nothing opens them; each is named in an entry with its digest
-    6. live keys without rows are retired; if the data is the newer store, those of deleted records are destroyed
+    5. live keys that open no row are retired; if the data is the newer store, those of records that have no row were
+       deleted, and are destroyed
+    6. rows without a key go: nothing opens them; each is named in an entry with its digest. Only now: a record that
+       loses its row here was not deleted, and a key of an older version of it may still serve an older backup
     7. if the key store is the older one, requests are forgotten whose effect went with it
     8. what a longer copy of the log says was erased or deleted since is erased or deleted again
     9. the entry `Vault.Restore`, with the counts; then the stores are accepted, and open like any others
@@ -152,9 +154,9 @@ class _Run:
         repair, newer_data = self._repair, self._plan.survey.keys_behind and not self._plan.survey.short
         counts = done.counts
         counts["keys_revived"] = repair.revive(self._live_form)  # (4)
-        counts["rows_without_key"] = repair.drop_keyless(done.log_id, self._dropped)  # (5)
-        retired, destroyed = repair.settle_loose(self._now, self._retired_form, destroy=newer_data)  # (6)
+        retired, destroyed = repair.settle_loose(self._now, self._retired_form, destroy=newer_data)  # (5)
         counts["keys_retired"], counts["keys_destroyed"] = retired, destroyed
+        counts["rows_without_key"] = repair.drop_keyless(done.log_id, self._dropped)  # (6)
         if self._plan.survey.keys_behind:
             counts["requests_forgotten"] = repair.forget_requests_since_keys()  # (7)
         if self._missing:
