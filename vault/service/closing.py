@@ -62,7 +62,13 @@ async def refuse_closed(rows: SystemRows, log_id: str) -> None:
 
 
 async def decide(
-    rows: SystemRows, slot: str, sizes: Mapping[str, int], published: Mapping[str, int], *, cut: bool
+    rows: SystemRows,
+    slot: str,
+    sizes: Mapping[str, int],
+    published: Mapping[str, int],
+    *,
+    cut: bool,
+    pinned: Collection[str] = (),
 ) -> Logs:
     """Which logs end, and which one this vault goes on with.
 
@@ -72,6 +78,7 @@ async def decide(
         sizes: entries of each log that are there.
         published: entries of each log that were signed, where more are known of than are there.
         cut: whether the operator says that entries are missing, though nothing here shows it.
+        pinned: logs that callers know, whose names are not to be used again.
     """
     marks = {log: await closed(rows, log) for log in {*sizes, *published, slot}}
     target = slot
@@ -81,7 +88,7 @@ async def decide(
     # Without its key nothing can be added to a log that has begun.
     if cut or (sizes.get(target) and await rows.get(LOG_KEY, target) is None):
         ending.add(target)
-    taken = {*marks, *sizes, *published, target} | {mark.next_log_id for mark in marks.values() if mark}
+    taken = {*marks, *sizes, *published, *pinned, target} | {mark.next_log_id for mark in marks.values() if mark}
     closing = []
     for log in sorted(ending):
         following = next_id(log, taken)

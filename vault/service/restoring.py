@@ -17,8 +17,8 @@ All steps can be repeated. Until 9 the stores are refused as before, so what a k
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +39,7 @@ from vault.service.missing import Missing
 from vault.service.opening import Records, customer_facts
 from vault.service.settings import Settings
 from vault.service.vault import finish_erasures, root_key_provider
-from vault.storage.port import RecordStore, Row, SystemStore, WrappedKey
+from vault.storage.port import Locked, RecordStore, Row, SystemStore, WrappedKey
 from vault.storage.sqlite import SqliteStorage
 from vault.storage.sqlite.repair import Look, Repair
 from vault.storage.sqlite.survey import Survey
@@ -72,7 +72,9 @@ class Done:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-async def plan(settings: Settings, survey: Survey, data: Path, keys: Path, *, cut: bool) -> Plan:
+async def plan(
+    settings: Settings, survey: Survey, data: Path, keys: Path, *, cut: bool, pinned: Collection[str] = ()
+) -> Plan:
     """Make the plan; nothing is written.
 
     Args:
@@ -81,6 +83,7 @@ async def plan(settings: Settings, survey: Survey, data: Path, keys: Path, *, cu
         data: the file that is, or is to be, the data store.
         keys: the same of the key store.
         cut: whether the operator says that the log was cut, though nothing here shows it.
+        pinned: logs that callers know: an earlier restore may have begun one that these stores know nothing of.
 
     Raises:
         ConfigError: the root key is not that of this key store.
@@ -89,7 +92,7 @@ async def plan(settings: Settings, survey: Survey, data: Path, keys: Path, *, cu
     look = Look(data, keys)
     try:
         rows, slot = await _rows(settings, look), settings.vault.log_id
-        return Plan(survey, await decide(rows, slot, survey.sizes, survey.short, cut=cut), slot)
+        return Plan(survey, await decide(rows, slot, survey.sizes, survey.short, cut=cut, pinned=pinned), slot)
     finally:
         look.close()
 
@@ -189,7 +192,7 @@ class _Run:
         except OpenError:
             return None  # its row does not open either way: a read reports it
         current = self._keys.current
-        return replace(key, n=current.n, wrapped=current.wrapping.wrap(record_key, key.key_id, key.record_name))
+        return key._replace(n=current.n, wrapped=current.wrapping.wrap(record_key, key.key_id, key.record_name))
 
     def _retired_form(self, key: WrappedKey) -> WrappedKey:
         try:
@@ -200,7 +203,7 @@ class _Run:
     def _gone(self, row: Row, key: WrappedKey, erased: dict[Owner, int]) -> bool:
         """Whether the missing entries say that this very version was deleted; notes owners whom they say erased."""
         if RecordName(row.owner) == row.record_name and self._missing.erased:
-            opened = self._records.unlock(row, key)
+            opened = self._records.unlock(Locked(*row, key.n, key.created_at, key.wrapped))
             if not isinstance(opened, DataLoss):
                 at = self._missing.erased.get(bytes(customer_facts(opened).subject))
                 if at is not None:

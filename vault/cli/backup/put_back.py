@@ -93,7 +93,8 @@ def restore(wish: Wish, agree: Callable[[Told], bool], step: Step) -> Told:
         step("looking through both stores", 0, 0)
         with joined(*files, look_through=True) as look:
             survey = look.survey(*files)
-        planned = asyncio.run(restoring.plan(settings, survey, *files, cut=wish.cut))
+        pinned = [origin.rpartition("/")[2] for origin in logs_on_disk.pinned_logs(wish.layout.pins)]
+        planned = asyncio.run(restoring.plan(settings, survey, *files, cut=wish.cut, pinned=pinned))
         missing = _missing(wish.longer, wish.layout.pins, survey) if wish.longer else Missing()
         told = _told(planned, missing)
         if not agree(told):
