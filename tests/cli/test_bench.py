@@ -3,27 +3,24 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import click
-import psutil
 import pytest
 from click.testing import CliRunner
 
 from tests.running import RunningVault
 from tests.running import command as in_a_process
 from vault.cli.bench import case as cases
-from vault.cli.bench import figures, people, rounds, table
-from vault.cli.bench.case import Special
+from vault.cli.bench import figures, people, rounds, svg, table
 from vault.cli.bench.child import Child
-from vault.cli.bench.figures import Round, Sample
-from vault.cli.bench.marked import STAGES, WRITER
-from vault.cli.bench.place import Place, callers, prepared
+from vault.cli.bench.figures import Goal, Round, Sample
+from vault.cli.bench.place import Place, callers
 from vault.cli.bench.stopwatch import Stopwatch
 from vault.cli.commands.bench import command
-from vault.domain import contact
+from vault.domain import card, contact
 from vault.errors import Unavailable
 
 CALLS = {"card_read_batch100", "card_read_unary", "contact_read_batch100", "contact_read_unary", "customer_create"}
@@ -84,6 +81,10 @@ def test_made_up_customers_pass_the_rules_of_the_vault(number: int) -> None:
     contact.normalize(made)
     assert made == people.contact(number)
     assert all(getattr(made, field) for field in people.CONTACT_FIELDS)
+    paid = people.card(number)
+    card.normalize(paid, card.Month(2026, 1))
+    assert (paid.card_number, paid.holder_name) == (people.card(number).card_number, made.name)
+    assert paid.brand == "visa"  # as the press writes it, which checks nothing
 
 
 def sample(calls: int, cpu: float = 0.5) -> Sample:
@@ -149,54 +150,6 @@ async def test_a_stage_is_not_charged_for_what_passes_inside_of_it() -> None:
     assert spent["marked"] >= spent["inner"] + spent["outer"] - 1e6
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    """Everything that a run works with, and few customers."""
-    with prepared(100, 1) as made:
-        yield made
-
-
-@pytest.mark.parametrize("name", sorted(SPECIAL - {"contact_read_time"}))
-def test_a_case_that_measures_by_itself_runs_on_a_hundred_customers(name: str, place: Place) -> None:
-    """Real answers, real figures, each goal about one of them; what it starts is gone afterwards."""
-    case = cases.load(name)
-    assert isinstance(case, Special)
-    before = children()
-    found = case.measure(place, rounds.Plan(0.1, 1, 100))
-    assert children() == before
-    assert all(positive(value) for figure, value in spreads(found) if figure not in MAY_BE_NOTHING)
-    assert {goal["what"] for goal in found["goals"]} <= found["figures"].keys()
-    if name == "rotate_purpose_key":
-        assert found["figures"]["records rewritten"]["max"] == 0
-    if name == "growth":
-        assert [point["customers"] for point in found["points"]] == [100, 200]
-
-
-MAY_BE_NOTHING = {"records rewritten", "an epoch, cold", "CPU of a stanza, server", "CPU of a creation and an erasure"}
-"""The clock of the kernel has ticks of 10 ms; a case of 0.1 s may be shorter."""
-
-
-def spreads(found: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    """Its figures without their units."""
-    return [(name, {k: v for k, v in value.items() if k != "unit"}) for name, value in found["figures"].items()]
-
-
-def children() -> set[int]:
-    """Processes that this one has started."""
-    return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-def test_the_table_of_a_call_finds_every_stage_in_the_server_as_it_is(place: Place) -> None:
-    """A mark whose function is gone would put its time under another name; and the shares are a whole."""
-    case = cases.load("contact_read_time")
-    assert isinstance(case, Special)
-    found = case.measure(place, rounds.Plan(0.3, 1, 100))
-    assert found["notes"] == []
-    assert sum(found["stages"].values()) == pytest.approx(found["figures"]["CPU of a call"]["median"], rel=0.01)
-    assert found["stages"][WRITER] > 0
-    assert all(found["stages"][stage] > 0 for stage in STAGES if stage != "audit: checkpoints")
-
-
 def test_the_table_says_which_goal_is_met() -> None:
     """People see a line for each side, the ratio, and the goal."""
     found = figures.of_case([Round(sample(70), sample(100))], 1, {"ratio_to_empty": 0.6})
@@ -211,6 +164,38 @@ def test_the_table_says_which_goal_is_met() -> None:
     assert "some_case" in printed
     assert "0.70 [0.70 to 0.70]" in printed
     assert "at least 0.6: met" in printed
+
+
+def test_a_budget_is_met_on_its_own_side_of_the_limit() -> None:
+    """A ratio has a least, a time has a most; the limit itself is met."""
+    assert Goal("ratio", 0.6, least=0.6).met
+    assert not Goal("ratio", 0.59, least=0.6).met
+    assert Goal("ms", 50, most=50).met
+    assert not Goal("ms", 50.1, most=50).met
+
+
+def test_the_markdown_table_has_each_budget_with_what_was_found() -> None:
+    """For a README: the figure with its spread, the budget, whether it holds, and the best that could be."""
+    calls = figures.of_case([Round(sample(250), sample(1000), 5_000, 1_000)], 10, {"ratio_to_primitives": 0.6})
+    erase = figures.special({"p99": ("ms", [20.0, 30.0])}, [Goal("p99", 30.0, most=50)])
+    machine = {"cores": 2, "callers": 32, "caller_processes": 1, "load_before": 0.1, "sync_ms": 0.2}
+    run = {"cases": {"batch": calls, "erase": erase}, "machine": machine, "customers": 10, "rounds": 1, "seconds": 1.0}
+    text = table.markdown({**run, "noise": None})
+    assert "| batch | ratio_to_primitives | 0.5 [0.5 to 0.5] | at least 0.6 | no | 1.00 |" in text
+    assert "| erase | p99 | 30 [20 to 30] ms | at most 50 | yes |  |" in text
+    assert text.count("\n| batch | 250 | 2,500 |") == 1
+
+
+def test_a_plot_of_growth_is_one_svg_with_a_point_for_each_size() -> None:
+    """Well-formed, with every size and every line named, and nothing outside of the picture."""
+    one = {"p50_ms": 1.0, "p99_ms": 2.0, "bytes_per_customer": 2800, "memory_mib": 90}
+    points = [{"customers": size, **one} for size in (10_000, 100_000, 1_000_000)]
+    drawn = ET.fromstring(svg.growth(points))  # noqa: S314 - our own
+    texts = {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    circles = list(drawn.iter("{http://www.w3.org/2000/svg}circle"))
+    assert {"10 k", "100 k", "1 M", "p50", "p99", "resident", "both stores"} <= texts
+    assert len(circles) == 3 * 4
+    assert all(0 < float(each.attrib["cx"]) < 900 and 0 < float(each.attrib["cy"]) < 220 for each in circles)
 
 
 def test_an_unknown_case_is_refused_with_the_names_of_all() -> None:

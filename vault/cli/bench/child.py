@@ -90,9 +90,7 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """Time that all its threads have had on a core, in user and system mode."""
-        # After the name, which ends with the last parenthesis: field 3 is the first, utime is 14, stime 15.
-        after = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(after[11]) + int(after[12])) / _TICKS
+        return cpu_seconds_of(self._process.pid)
 
     def memory_mib(self) -> float:
         """What it has in memory now, in MiB: its resident set, with libraries that it shares with others."""
@@ -103,6 +101,13 @@ class Child:
         # Made-up customers are all that it knows, so its words may be shown.
         last = self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         return Unavailable(f"a process of the bench ended: {last or 'without a word'}")
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Time that all threads of a process have had on a core, in user and system mode."""
+    # After the name, which ends with the last parenthesis: field 3 is the first, utime is 14, stime 15.
+    after = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(after[11]) + int(after[12])) / _TICKS
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:

@@ -37,6 +37,49 @@ def show(run: Mapping[str, Any]) -> None:
         output.line(sentence)
 
 
+def markdown(run: Mapping[str, Any]) -> str:
+    """Budgets and what was found, and the tables of cases, for a README."""
+    lines = ["| case | figure | found | budget | holds | at best |", "|---|---|---:|---:|---|---:|"]
+    for name, case in run["cases"].items():
+        for goal in case["goals"]:
+            spread = case[goal["what"]] if "vault" in case else case["figures"][goal["what"]]
+            found = f"{goal['found']:g} [{spread['min']:g} to {spread['max']:g}] {spread.get('unit', '')}".strip()
+            best = f"{goal['floor']:.2f}" if "floor" in goal else ""
+            lines.append(
+                f"| {name} | {goal['what']} | {found} | {limit(goal)} | {'yes' if goal['met'] else 'no'} | {best} |"
+            )
+    lines += ["", *_markdown_calls(run)]
+    for case in run["cases"].values():
+        for table in case.get("tables", ()):
+            head = " | ".join(column or " " for column in table["columns"])
+            lines += ["", f"| {head} |", "|---" + "|---:" * (len(table["columns"]) - 1) + "|"]
+            lines += ["| " + " | ".join(row) + " |" for row in table["rows"]]
+    return "\n".join([*lines, "", " ".join(conditions(run))])
+
+
+def _markdown_calls(run: Mapping[str, Any]) -> list[str]:
+    """Calls, one line for each."""
+    found = {name: case for name, case in run["cases"].items() if "vault" in case}
+    if not found:
+        return []
+    lines = [
+        "| call | calls/s | records/s | p50 ms | p95 ms | p99 ms | CPU µs/call | to empty | to primitives | to floor |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, case in found.items():
+        side = case["vault"]
+        cells = [
+            f"{side['rps']['median']:,.0f}",
+            f"{case['items_per_s']['median']:,.0f}" if "items_per_s" in case else "",
+        ]
+        cells += [f"{side[key]['median']:.1f}" for key in ("p50_ms", "p95_ms", "p99_ms")]
+        cells.append(f"{side['cpu_us_per_call']['median']:,.0f}")
+        ratios = ("ratio_to_empty", "ratio_to_primitives", "ratio_to_floor")
+        cells += [f"{case[each]['median']:.2f}" if each in case else "" for each in ratios]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def conditions(run: Mapping[str, Any]) -> list[str]:
     """On what, and how, it was measured."""
     machine = run["machine"]

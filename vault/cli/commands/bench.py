@@ -2,15 +2,17 @@
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from vault.cli import options, output
 from vault.cli.bench import case as cases
-from vault.cli.bench import figures, place, rounds, table
+from vault.cli.bench import figures, openbao, peers, place, rounds, svg, table
 from vault.cli.bench.case import CALLERS, Special
 from vault.cli.bench.rounds import Plan
 
@@ -35,9 +37,14 @@ class _CaseName(click.ParamType[str]):
 @click.command()
 @click.option("--only", metavar="CASE", type=_CaseName(), multiple=True, help="Only this case; may be given again.")
 @click.option("--full", is_flag=True, help="Longer and on more customers: some minutes, less noise.")
+@click.option("--peer", type=click.Choice(peers.NAMES), help="Also the same reads by this one, in the same run.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw growth into this file (SVG).")
+@click.option("--markdown", is_flag=True, help="Budgets and what was found, as a table for a README.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="How long each side is measured in each round.")
 @options.json_option
-def command(only: Sequence[str], *, full: bool, seconds: float | None) -> None:
+def command(
+    only: Sequence[str], *, full: bool, peer: str | None, plot: Path | None, markdown: bool, seconds: float | None
+) -> None:
     """Measure the vault on this machine: about a minute, in a folder that is removed afterwards.
 
     A real server (mTLS, default policy, durable log) takes turns with an empty method of the same size and with a loop
@@ -53,15 +60,35 @@ def command(only: Sequence[str], *, full: bool, seconds: float | None) -> None:
     Example:
       customer-vault bench
       customer-vault bench --only contact_read_unary --seconds 5 --json
+      customer-vault bench --peer openbao
+      customer-vault bench --only growth --full --plot growth.svg
     """  # noqa: D301 - click's mark for lines that are not to be wrapped
     plan = _FULL if full else _ABOUT_A_MINUTE
     if seconds is not None:
         plan = Plan(seconds, plan.rounds, plan.customers, plan.full)
-    result = _run(only or cases.names(), plan)
-    output.emit(result, lambda: table.show(result))
+    if peer:
+        openbao.binary()
+    signal.signal(signal.SIGTERM, _ended)
+    names = only or ([] if peer else cases.names())
+    result = _run(names, plan, peer)
+    if plot and "growth" in result["cases"]:
+        plot.write_text(svg.growth(result["cases"]["growth"]["points"]), encoding="utf-8")
+    output.emit(result, lambda: _tell(result, markdown=markdown))
 
 
-def _run(names: Sequence[str], plan: Plan) -> dict[str, Any]:
+def _tell(result: dict[str, Any], *, markdown: bool) -> None:
+    if markdown:
+        output.line(table.markdown(result))
+    else:
+        table.show(result)
+
+
+def _ended(_number: int, _frame: object) -> None:
+    # As Ctrl-C: everything that was started is ended, and the folder removed.
+    raise KeyboardInterrupt
+
+
+def _run(names: Sequence[str], plan: Plan, peer: str | None) -> dict[str, Any]:
     # One core is the server's.
     processes = min(_MOST_CALLER_PROCESSES, max(1, _cores() - 1))
     found: dict[str, Any] = {}
@@ -77,6 +104,9 @@ def _run(names: Sequence[str], plan: Plan) -> dict[str, Any]:
             measured = rounds.measure(prepared, name, case, plan)
             noises.append(figures.noise(measured))
             found[name] = figures.of_case(measured, case.items, case.least)
+        if peer:
+            output.line(f"measuring {peer}", error=True)
+            found[peer] = peers.openbao(prepared, plan)
         machine = {
             "cores": _cores(),
             "python": platform.python_version(),

@@ -4,9 +4,11 @@ The envelopes are fetched once, as the vault sends them; no call is made while i
 and what it opened, and makes a value of each card; the bare loop only opens boxes and decodes text.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from vault.cli.bench import apart, figures, people
@@ -39,11 +41,13 @@ class Apart:
         self._batches: list[_Batch] = []
 
     async def do(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Fetch cards of `customers`, or open them for `seconds`: `sdk` or `bare`."""
+        """Fetch cards of `customers`; open them for `seconds` (`sdk`, `bare`); or read and open them (`read`)."""
         match command["do"]:
             case "fetch":
                 await self._fetch(command["customers"])
                 return {"batches": len(self._batches)}
+            case "read":
+                return await self._read(command["customers"], command["callers"], command["seconds"])
             case "sdk":
                 return await self._loop(self._sdk, command["seconds"])
             case _:
@@ -58,6 +62,20 @@ class Apart:
             self._batches.append(_Batch([(n, r.card) for n, r in zip(names, answer.results, strict=True)]))
             opened = await self._sdk(self._batches[-1])
             require(holds=all(isinstance(card, OpenedCard) and card.card_number for card in opened))
+
+    async def _read(self, customers: int, callers: int, seconds: float) -> dict[str, Any]:
+        """Batches in a second, called and opened by so many tasks of one service."""
+        order, done, began = people.scattered(customers), [0], time.perf_counter()
+
+        async def work() -> None:
+            while time.perf_counter() - began < seconds:
+                names = [people.card_name(number) for number in islice(order, _ITEMS)]
+                opened = await self._billing.batch_get_cards(names)
+                require(holds=all(isinstance(card, OpenedCard) for card in opened))
+                done[0] += 1
+
+        await asyncio.gather(*(work() for _ in range(callers)))
+        return {"per_s": done[0] / (time.perf_counter() - began)}
 
     async def _sdk(self, batch: _Batch) -> list[Any]:
         return list(await self._billing._open_cards(batch.named, _FIELDS))  # noqa: SLF001 - without the call around it
