@@ -6,6 +6,7 @@ attack stands and at the end one JSON object of what it did; it ends by itself, 
 
 import json
 import os
+import resource
 import sys
 import threading
 import time
@@ -29,6 +30,8 @@ def main() -> None:
     """Attack."""
     name, port, folder, seconds, size = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     tally = Tally()
     target = Target(int(port), Path(folder), float(seconds), int(size))
     ATTACKS[name](target, tally)

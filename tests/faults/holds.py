@@ -51,9 +51,10 @@ def _is_open(each: "socket.socket | Line") -> bool:
 
 def _tcp(target: Target, said: bytes) -> Iterator[socket.socket]:
     for _ in range(target.size or CONNECTIONS):
-        each = target.tcp()
-        each.sendall(said)
-        yield each
+        with contextlib.suppress(OSError):
+            each = target.tcp()
+            each.sendall(said)
+            yield each
 
 
 def _client_hello(target: Target) -> bytes:
@@ -76,9 +77,10 @@ def _without_certificate(target: Target) -> Iterator[Line]:
 def _with_certificate(target: Target, first: Callable[[Line], None]) -> Iterator[Line]:
     context = target.context()
     for _ in range(target.size or CONNECTIONS):
-        line = Line(target.port, context)
-        first(line)
-        yield line
+        with contextlib.suppress(OSError):
+            line = Line(target.port, context)
+            first(line)
+            yield line
 
 
 def _streams(target: Target, each: Callable[[int], bytes], *settings: bytes, buffer: int = 0) -> Iterator[Line]:

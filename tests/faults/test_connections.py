@@ -10,6 +10,7 @@ from tests.faults.trial import attack
 from tests.faults.victims import Callers, crowd
 from tests.figures import Figures
 from tests.running import RunningVault, make_home, serving
+from vault.server.edge import CONNECTIONS
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -35,6 +36,17 @@ async def test_what_is_begun_and_not_ended_disturbs_nobody(
     result = await attack(server, callers, name, seconds=0.5)
     figures(str(result))
     result.check()
+
+
+@pytest.mark.parametrize("name", ["silent TCP", "silent HTTP/2"])
+async def test_more_connections_than_may_be_are_closed_at_once(
+    server: RunningVault, callers: Callers, figures: Figures, name: str
+) -> None:
+    """Memory cannot be filled with connections, strangers' or callers'; who has one keeps it."""
+    result = await attack(server, callers, name, seconds=1, size=CONNECTIONS + 200)
+    figures(str(result))
+    result.check()
+    assert result.tally["still open"] < CONNECTIONS
 
 
 @pytest.mark.long

@@ -81,7 +81,9 @@ class Result:
         assert self.last.descriptors <= self.first.descriptors + SPARE_DESCRIPTORS, str(self)
 
 
-async def attack(vault: RunningVault, callers: Callers, name: str, *, seconds: float, rounds: int = 1) -> Result:
+async def attack(
+    vault: RunningVault, callers: Callers, name: str, *, seconds: float, rounds: int = 1, size: int = 0
+) -> Result:
     """Attack in turns with quiet of the same length."""
     before, during, after = [Calls() for _ in range(rounds)], [Calls() for _ in range(rounds)], Calls()
     watch = Watch(vault.process.pid)
@@ -89,7 +91,7 @@ async def attack(vault: RunningVault, callers: Callers, name: str, *, seconds: f
     async with watch.watching():
         for at in range(rounds):
             await callers.call(seconds, before[at])
-            async with attacking(vault, name, tally, seconds=seconds):
+            async with attacking(vault, name, tally, seconds=seconds, size=size):
                 await callers.call(seconds, during[at])
             await callers.call(min(1.0, seconds / 2), after)
         last = await watch.back_to(watch.first.descriptors + SPARE_DESCRIPTORS)
