@@ -4,11 +4,13 @@ import secrets
 import time
 from typing import Any
 
-from tests.vaults import OpenVault, new_request_id
+from tests.vaults import OpenVault, contact, new_request_id
+from vault.audit.entry import describe
 from vault.crypto import record_lock
 from vault.domain import names
 from vault.domain.names import CustomerId
 from vault.storage.port import Item, Put, Result, Row, Work, WrappedKey
+from vault.v1.contact_service_pb2 import PutContactRequest
 
 HOUR_MS = 3600 * 1000
 
@@ -60,3 +62,32 @@ async def test_a_young_key_is_left_alone(vault: OpenVault) -> None:
     row, _ = await orphan(vault, HOUR_MS // 2)
     assert await vault.vault._upkeep.round() == 0
     assert await vault.parts.store.fetch_keys([row])
+
+
+async def test_a_replaced_value_ends_with_its_restore_window(vault: OpenVault) -> None:
+    """Its retired key is destroyed, and the log says how many; keys of what is there now stay."""
+    await vault.create()
+    put = PutContactRequest(customer_id="42", contact=contact(name="Later Name"))
+    await vault.call("care", "ContactService.PutContact", put)
+    await vault.create("43")  # retiring rides on the next commit
+    store: Any = vault.parts.store
+    now = time.time_ns() // 1_000_000
+    await vault.vault._upkeep._purge(now + 6 * 24 * HOUR_MS)
+    assert not any(b"PurgeKeys" in entry for entry in await vault.entries())
+    await vault.vault._upkeep._purge(now + 8 * 24 * HOUR_MS)
+    (entry,) = [describe(entry) for entry in await vault.entries() if b"PurgeKeys" in entry]
+    assert entry["counts"] == {"keys_destroyed": 1, "keys_kept": 0}
+    assert store._reader.retired_keys(("", "", b""), 1 << 62, 10) == []
+    assert (await vault.get_contact()).name == "Later Name"
+
+
+async def test_the_purge_keeps_a_key_that_a_row_names(vault: OpenVault) -> None:
+    """It should not have been retired: better a finding than a loss."""
+    await vault.create()
+    store: Any = vault.parts.store
+    sql = "UPDATE key_places SET retired_at = 1 WHERE record_name = 'customers/42/contact'"
+    await store._writer.run(lambda stores: stores.keys.execute(sql).rowcount)
+    await vault.vault._upkeep.round()
+    (entry,) = [describe(entry) for entry in await vault.entries() if b"PurgeKeys" in entry]
+    assert entry["counts"] == {"keys_destroyed": 0, "keys_kept": 1}
+    assert len(store._reader.retired_keys(("", "", b""), 1 << 62, 10)) == 1

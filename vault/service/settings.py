@@ -117,11 +117,20 @@ class VaultSettings(Table):
 
 
 class StorageSettings(Table):
-    """`[storage]`: the two stores; they are never one file, or erasure could not keep its promise."""
+    """`[storage]`: the two stores; they are never one file, or erasure could not keep its promise.
+
+    Attributes:
+        driver: the kind.
+        data: rows and log.
+        keys: record keys, in a folder of its own.
+        restore_window_days: how long a replaced value's key is kept, so that an older data store can be put back; in a
+            data backup that is older, what was replaced since does not open.
+    """
 
     driver: Literal["sqlite"] = "sqlite"
     data: File
     keys: File
+    restore_window_days: float = Field(default=7, ge=0, le=90)
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -1,9 +1,8 @@
 """What a server does by itself: at start and then every hour.
 
 The sweep retires keys that no row opens under; it never deletes. Requests past their day are forgotten, and the keys
-of their fingerprints destroyed. Purging retired keys, expiring records and restoring
-are jobs of their own and belong here when they come. A round that fails is tried again at the next hour: nothing that a
-caller was promised depends on it.
+of their fingerprints destroyed. The purge destroys retired keys when the restore window is over, and says in the log
+how many. A round that fails is tried again at the next hour: nothing that a caller was promised depends on it.
 
 All of it goes by the age of things, so all of it waits while the clock is in doubt (`vault.service.clock`): to a clock
 that ran ahead, a key whose write is under way is a stale one. Between the rounds the clock is watched, so that a jump
@@ -12,15 +11,18 @@ is noticed and noted before somebody starts the server again.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from vault.errors import OpenError, VaultError
 from vault.keyring.requests import RequestKeys
 from vault.service.clock import Clock
 from vault.service.opening import Records
-from vault.storage.port import REQUEST_LIFETIME_MS, Storage, WrappedKey
+from vault.storage.port import REQUEST_LIFETIME_MS, Purged, Storage, WrappedKey
 
 EVERY_S = 3600.0
+DAY_MS = 24 * 3600 * 1000
+WINDOW_MS = 7 * DAY_MS
 WATCH_S = 20.0
 
 
@@ -28,8 +30,19 @@ class Upkeep:
     """The rounds of one process; `start` after the vault is open, `close` before its stores are."""
 
     def __init__(
-        self, store: Storage, records: Records, requests: RequestKeys, clock: Clock, *, every_s: float = EVERY_S
+        self,
+        store: Storage,
+        records: Records,
+        requests: RequestKeys,
+        clock: Clock,
+        *,
+        window_ms: int = WINDOW_MS,
+        purged: Callable[[Purged, int], Awaitable[None]] | None = None,
+        every_s: float = EVERY_S,
     ) -> None:
+        """Nothing runs yet; `purged` is told what a purge destroyed, and when, after it is durable."""
+        self._window_ms = window_ms
+        self._purged = purged
         self._store = store
         self._requests = requests
         self._records = records
@@ -52,7 +65,14 @@ class Upkeep:
             return 0
         await self._store.forget_requests(now - REQUEST_LIFETIME_MS)
         await self._requests.destroy_old(now)
-        return await self._store.sweep(now, self._retired)
+        retired = await self._store.sweep(now, self._retired)
+        await self._purge(now)
+        return retired
+
+    async def _purge(self, now: int) -> None:
+        done = await self._store.purge(now - self._window_ms)
+        if self._purged and (done.destroyed or done.kept):
+            await self._purged(done, now)
 
     async def close(self) -> None:
         """End; a round under way is broken off between two of its steps."""

@@ -47,10 +47,10 @@ from vault.service.policies import Policies
 from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
 from vault.service.troubles import Trouble, Troubles
-from vault.service.upkeep import Upkeep
+from vault.service.upkeep import DAY_MS, Upkeep
 from vault.service.witness import Witness
 from vault.service.writing import Journal, Writer
-from vault.storage.port import Row, Storage
+from vault.storage.port import Purged, Row, Storage
 from vault.storage.sqlite import SqliteStorage
 
 Handler = Callable[[Call, Any], Awaitable[Message]]
@@ -72,7 +72,14 @@ class Vault:
         self._parts = parts
         self._settings = settings
         self._owner = owner
-        self._upkeep = Upkeep(parts.store, parts.records, parts.keyring.requests, parts.clock)
+        self._upkeep = Upkeep(
+            parts.store,
+            parts.records,
+            parts.keyring.requests,
+            parts.clock,
+            window_ms=int(settings.storage.restore_window_days * DAY_MS),
+            purged=self._log_purge,
+        )
         self._gauges = Gauges(parts, self._upkeep, settings.storage)
         self._troubles = Troubles(parts, settings.storage, owner)
         self.policy = parts.policy
@@ -208,6 +215,12 @@ class Vault:
             await self._parts.witness.close(self._parts.log)
         self._parts.keyring.close()
         await self._parts.store.close()
+
+    async def _log_purge(self, done: Purged, now: int) -> None:
+        """One entry for a round that purged, in numbers."""
+        call = Call(Caller(self._owner, frozenset()), "Vault.PurgeKeys", now)
+        counts = {"keys_destroyed": done.destroyed, "keys_kept": done.kept}
+        await self._parts.journal.append(call, touched_entry(call, Touched(), counts=counts))
 
 
 async def finish_erasures(store: Storage, log_id: str, call: Call) -> int:

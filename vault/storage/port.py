@@ -230,6 +230,15 @@ class ClockNote:
     """Why it is in doubt since then; empty if it is not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge did."""
+
+    destroyed: int
+    kept: int
+    """Retired keys that are due, and that a row names all the same."""
+
+
 class RecordStore(Protocol):
     """Rows, keys and the log, as the use cases need them."""
 
@@ -365,6 +374,9 @@ class Upkeep(Protocol):
         A crash leaves such keys: new ones whose rows never came, replaced ones not yet retired, those of rows taken
         out. `retired_form` wraps a key again under the label of retired keys.
         """
+
+    async def purge(self, before: int) -> Purged:
+        """Destroy keys that were retired before a time, unless a row opens under one; durable on return."""
 
 
 class Figures(Protocol):

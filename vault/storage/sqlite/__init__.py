@@ -12,6 +12,9 @@ erase       erasures, and the end of those that a crash cut short
 system      small jobs: system rows, vault keys, leases, checkpoints
 house       what is done between turns: settle, cut the WAL, checkpoint
 sweep       keys that no row opens under any more
+purge       retired keys whose restore window is over
+survey      what two stores of different times have against each other
+repair      making them fit, offline
 startup     making and opening the files; refusing what does not belong together
 stores      the two write connections, their sequence numbers and log sizes
 connection  how a file is opened; failures: what SQLite's errors mean; schema: the tables; rows: SQL of many rows

@@ -13,6 +13,7 @@ from vault.storage.port import (
     EraseEntry,
     FinishEntry,
     Locked,
+    Purged,
     Row,
     SeenRequest,
     SystemRow,
@@ -22,6 +23,7 @@ from vault.storage.port import (
 )
 from vault.storage.sqlite import startup, system
 from vault.storage.sqlite.erase import Erasure, Unfinished
+from vault.storage.sqlite.purge import purge
 from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
@@ -222,3 +224,7 @@ class SqliteStorage:
     async def sweep(self, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
         """See the port."""
         return await sweep(self._read, self._writer, now, retired_form)
+
+    async def purge(self, before: int) -> Purged:
+        """See the port."""
+        return await purge(self._read, self._writer, before)

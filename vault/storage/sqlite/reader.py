@@ -172,6 +172,12 @@ class Reader:
             ORDER BY owner, record_name, key_id LIMIT ?"""
         return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, created_before, limit)]
 
+    def retired_keys(self, after: tuple[str, str, bytes], retired_before: int, limit: int) -> list[WrappedKey]:
+        """Retired keys in key order, for the purge."""
+        sql = f"""{_KEY} WHERE (owner, record_name, key_id) > (?, ?, ?) AND retired_at > 0 AND retired_at < ?
+            ORDER BY owner, record_name, key_id LIMIT ?"""
+        return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, retired_before, limit)]
+
     def scan(self, wanted: Collection[KeyId]) -> set[KeyId]:
         """Which of these ids rows have, whatever their index says; from any thread, on a connection of its own."""
 
