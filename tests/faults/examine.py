@@ -4,6 +4,7 @@ Nothing here asks the server what it did. The rows of the data file are compared
 log with the rows by digests, and the log with its own signatures by the verifier that users have.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,6 +88,15 @@ def verify(home: Path, toll: Toll) -> None:
         if not report.ok:
             toll.torn.append(f"the log: {report.finding}")
     toll.torn += digests.against_log(home)
+
+
+async def erasures_finished(home: Path) -> None:
+    """An erasure that met a full disk after its keys is finished by the server itself, a little later: wait for it."""
+    for _ in range(100):
+        keys, data = ({row[0] for row in disk.rows(home / file, "tombstones")} for file in (disk.KEYS, disk.DATA))
+        if keys == data:
+            return
+        await asyncio.sleep(0.1)
 
 
 def unsettled(home: Path, toll: Toll, pending: Sequence[Deed]) -> None:

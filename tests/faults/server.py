@@ -23,12 +23,15 @@ class Server:
     home: Path
     process: "subprocess.Popen[str]"
     log: Path
+    _before: int = 0
+    """Bytes of the log that other servers wrote."""
 
     @classmethod
     def begin(cls, home: Path, environment: Mapping[str, str] | None = None) -> "Server":
         """Start it, with more in its environment if told, and do not wait."""
         log = home.parent / f"{home.name}.log"
         with log.open("a") as file:
+            before = file.tell()
             process = subprocess.Popen(
                 [*COMMAND, "serve", str(home)],
                 stdout=subprocess.PIPE,
@@ -36,7 +39,7 @@ class Server:
                 text=True,
                 env=_ENVIRONMENT | dict(environment or {}),
             )
-        return cls(home, process, log)
+        return cls(home, process, log, before)
 
     async def ready(self) -> "Server":
         """Wait for the line that says so."""
@@ -45,6 +48,11 @@ class Server:
         line = await asyncio.wait_for(asyncio.to_thread(out.readline), READY_SECONDS)
         assert line.startswith("ready: "), f"the server did not start: {self.log.read_text()[-2000:]}"
         return self
+
+    @property
+    def going(self) -> bool:
+        """Whether it has ended, or has said that it cannot go on."""
+        return self.process.poll() is not None or b"cannot go on" in self.log.read_bytes()[self._before :]
 
     def kill(self) -> None:
         """As the kernel or the power switch does."""

@@ -6,7 +6,6 @@ every run of one operation, but for the checkpoints that a server signs once a s
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +45,11 @@ class Tracing:
         self.killed = False
 
     @property
+    def lines(self) -> list[str]:
+        """What strace wrote: one call a line, unless two overlap."""
+        return self._output.read_text().splitlines()
+
+    @property
     def hit(self) -> bool:
         """Whether the fault was reached."""
         return self.killed or "(INJECTED)" in self._output.read_text()
@@ -64,9 +68,20 @@ async def traced(server: Server, point: Point) -> AsyncIterator[Tracing]:
     try:
         yield tracing
     finally:
-        # A tracer lets go of a process that has ended only when its parent has taken note of it.
-        tracing.killed = server.process.poll() == -signal.SIGKILL
+        tracing.killed = point.fault == KILL and await _gone(server)
         if strace.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 strace.terminate()
-        await asyncio.wait_for(strace.wait(), 10)
+        while strace.returncode is None:
+            # A tracer lets go of a process that has ended only when its parent has taken note of it.
+            server.process.poll()
+            await asyncio.sleep(0.02)
+
+
+async def _gone(server: Server) -> bool:
+    """Whether a signal has ended it, after the moment that this takes."""
+    for _ in range(50):
+        if server.process.poll() is not None:
+            return True
+        await asyncio.sleep(0.02)
+    return False

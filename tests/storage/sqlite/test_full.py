@@ -69,6 +69,19 @@ async def test_a_deletion_whose_key_stays_is_not_acknowledged(sqlite: SqliteDriv
     await store.close()
 
 
+async def test_reads_go_on_while_the_key_store_is_full(sqlite: SqliteDriver) -> None:
+    """Their entries need no key, also where they came in one group with a write that does."""
+    store = await sqlite.open()
+    await break_store(store, "keys", "COMMIT", FULL)
+    write, *reads = await asyncio.gather(
+        commit(store, put(name(1))), *[store.commit(work()) for _ in range(3)], return_exceptions=True
+    )
+    assert isinstance(write, ResourceExhausted)
+    assert [getattr(read, "log_index", read) for read in reads] == [0, 1, 2]
+    assert len(await entries(store)) == 3
+    await store.close()
+
+
 async def test_an_erasure_that_found_no_room_is_finished_when_there_is_some(sqlite: SqliteDriver) -> None:
     """By itself, with its entry, once; meanwhile nothing of it can be read, and the caller was told."""
     store = await sqlite.open()

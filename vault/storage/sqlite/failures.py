@@ -58,7 +58,7 @@ def while_reading(error: BaseException) -> VaultError:
         case None | 1 | 11 | 26:
             return DataLoss("the store is damaged where it was read")
         case 13:
-            return ResourceExhausted("a disk of the store is full")
+            return ResourceExhausted("a disk of the store is full, and nothing was done: make room, then call again")
         case _:
             return Unavailable("the store cannot be read now")
 

@@ -79,7 +79,9 @@ def destroy(stores: Stores, plan: Plan) -> None:
         verdict = failures.while_writing(error)
         if isinstance(verdict, failures.Fatal):
             raise verdict from None
-        raise OutcomeUnknown("the record is gone; its key is not yet destroyed") from None
+        raise OutcomeUnknown(
+            "the record is gone; its key follows when the key store has room, or repeat the call"
+        ) from None
 
 
 def _append(stores: Stores, works: Sequence[Work]) -> Plan:

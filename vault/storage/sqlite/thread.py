@@ -146,7 +146,11 @@ class WriterThread:
         """Nothing of the group was done: if one of its works is to blame, do the others without it."""
         if isinstance(error, (Unavailable, ResourceExhausted)):
             self.stats.failed(time.monotonic())
-            return [(job, error) for job in jobs]
+            # Not a fault of one work's. But reads need the data store alone, so a full key store does not stop them.
+            reads, writes = [job for job in jobs if _reads(job)], [job for job in jobs if not _reads(job)]
+            if not (reads and writes):
+                return [(job, error) for job in jobs]
+            return [*((job, error) for job in writes), *self._group(stores, reads)]
         if len(jobs) == 1:
             return [(job, error) for job in jobs]
         return [outcome for job in jobs for outcome in self._group(stores, [job])]
@@ -176,3 +180,8 @@ def _call(stores: Stores, job: Job) -> tuple[Job, object]:
         return job, job.what(stores) if callable(job.what) else None
     except Exception as error:  # noqa: BLE001 - goes to the caller
         return job, failures.for_caller(error)
+
+
+def _reads(job: Job) -> bool:
+    """Whether all that it brings is its entry."""
+    return isinstance(job.what, Work) and group.only_entries([job.what])
