@@ -124,7 +124,7 @@ class Reading:
         found = Found()
         for name in forged:
             await self._single(name, found)
-        for names in (self.truth.contacts(), self.truth.cards()):
+        for names in filter(None, (self.truth.contacts(), self.truth.cards())):
             try:
                 await self._batch(names, found)
             except VaultError as error:
