@@ -31,6 +31,9 @@ def test_an_empty_file_denies_nobody() -> None:
         b"00",
         b"f" * 41,
         b"serial=12",
+        b"spiffe://",
+        b"spiffe://vault.example",
+        b"spiffe://Vault.example/billing",
         "\u0663".encode(),
         b"\xef\xbb\xbf12",
     ],
@@ -61,3 +64,9 @@ def test_a_missing_list_is_not_an_empty_list(tmp_path: Path) -> None:
     """A mistyped path must not re-admit everybody."""
     with pytest.raises(ConfigError, match="No such file"):
         deny.load(tmp_path / "deny.txt")
+
+
+def test_a_name_may_stand_beside_serials() -> None:
+    """It is taken as certificates have it: one spelling."""
+    name = "spiffe://vault.example/billing"
+    assert deny.parse(f"{name}  # left\n12\n".encode(), file="deny.txt") == {name, 0x12}

@@ -126,6 +126,19 @@ async def test_a_serial_put_on_the_deny_list_cuts_an_open_connection(server: Run
         await get(other)
 
 
+async def test_a_name_put_on_the_deny_list_cuts_all_its_certificates(server: Running) -> None:
+    """Open connections at their next call, and those that come with a new certificate; other callers stay."""
+    other = server.place.caller(spiffe.parse("spiffe://vault.example/care"))
+    async with server.channel() as channel, server.channel(other) as another:
+        await get(channel)
+        (server.place.folder / "deny.txt").write_text("spiffe://vault.example/provisioning  # gone\n")
+        error = await eventually_refused(channel)
+        assert error.details() == "the certificate is on the deny-list"
+        async with server.channel(server.place.caller()) as anew:
+            assert (await failure(get(anew))).code() is UNAUTHENTICATED
+        await get(another)
+
+
 async def eventually_refused(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
     """Call until it fails, for at most five seconds."""
     async with asyncio.timeout(5):

@@ -66,6 +66,8 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
     outcomes: Sequence[Outcome.ValueType] = (),
     counts: Mapping[str, int] = _NO_COUNTS,
     note: str = "",
+    policy: bytes = b"",
+    policy_before: bytes = b"",
 ) -> bytes:
     """The entry of one call, batch or not.
 
@@ -86,6 +88,8 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         outcomes: one for each record, when they differ from `outcome`.
         counts: what a job of the vault's own did, in numbers; names of ours, never a record's.
         note: why, in an operator's words, which are checked where they are given.
+        policy: digest of the policy file that is in force from here on, at a start or a change.
+        policy_before: at a change, of the one before.
 
     Raises:
         InvalidArgument: the lists are not parallel, or a pseudonym, a digest or the name of a count has another form
@@ -98,6 +102,8 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         action=action,
         outcome=outcome,
         reason=reason,
+        policy=policy,
+        policy_before=policy_before,
     )
     entry.fields.extend([field for field in fields if field in _FIELDS])
     if records or subjects or written or replaced or outcomes:
@@ -157,6 +163,8 @@ def describe(entry: bytes) -> dict[str, object]:
         "order": message.order,
         "counts": {count.name: count.value for count in message.counts},
         "note": message.note,
+        "policy": message.policy.hex(),
+        "policy_before": message.policy_before.hex(),
     }
     return {key: value for key, value in plain.items() if value}
 

@@ -71,11 +71,36 @@ class PurposeKeys:
         for name, plaintext in await self._rows.list(SYSTEM, "purpose-keys/"):
             _, purpose, version = name.row.split("/")
             await self._load_version(Purpose(purpose), int(version), name.version, plaintext)
+        await self.adopt(custody, pinned, now)
+
+    async def adopt(self, custody: Mapping[Purpose, Custody], pinned: Mapping[Purpose, Pinned], now: int) -> None:
+        """Make keys of new vault-custody purposes, and bring the states in line with the policy. Raises as `refuse`."""
+        self.refuse(custody, pinned)
         for purpose, who in custody.items():
             if who is Custody.VAULT and not self._versions.get(purpose):
                 await self.create_vault_key(purpose, now)
             elif who is Custody.CALLER and purpose in self._versions:
                 await self._align(purpose, pinned[purpose])
+
+    def refuse(
+        self, custody: Mapping[Purpose, Custody], pinned: Mapping[Purpose, Pinned], file: str = "policy.toml"
+    ) -> None:
+        """Refuse a policy that does not fit the keys that are there; nothing is changed.
+
+        Raises:
+            ConfigError: a key would change hands, or a pinned one is not registered.
+        """
+        for purpose, who in custody.items():
+            versions = self._versions.get(purpose, ())
+            if versions and who is not Custody.NONE and versions[-1].custody is not who:
+                why = "cannot change: what was sealed for the purpose stays sealed to its key; add another purpose"
+                raise ConfigError(file, f"purposes.{purpose}.custody", why)
+            used = any(k.state != v1.KEY_STATE_PRE_ACTIVE for k in versions)
+            if who is not Custody.CALLER or not used:
+                continue
+            if not any(k.recipient.fingerprint == pinned[purpose].current for k in versions):
+                why = "is not the fingerprint of a registered key; register the key as `next` first, then name it"
+                raise ConfigError(file, f"keys.{purpose}.current", f"{why} `current`")
 
     async def _load_version(self, purpose: Purpose, version: int, row_version: int, plaintext: bytes) -> None:
         row = PurposeKeyVersion.FromString(plaintext)
@@ -92,15 +117,7 @@ class PurposeKeys:
         self._versions[purpose].sort(key=lambda k: k.version)
 
     async def _align(self, purpose: Purpose, pinned: Pinned) -> None:
-        versions = self._versions[purpose]
-        used = any(k.state != v1.KEY_STATE_PRE_ACTIVE for k in versions)
-        if used and not any(k.recipient.fingerprint == pinned.current for k in versions):
-            raise ConfigError(
-                "policy.toml",
-                f"keys.{purpose}.current",
-                "is not the fingerprint of a registered key; register the key as `next` first, then name it `current`",
-            )
-        for key in versions:
+        for key in self._versions[purpose]:
             if key.recipient.fingerprint == pinned.current:
                 await self._set_state(key, v1.KEY_STATE_ACTIVE)
             elif key.recipient.fingerprint == pinned.next:

@@ -6,7 +6,9 @@ asks a set in memory, and this module fills that set from a file that an operato
 
     # billing's old host, stolen
     3F6A90C1D2   # as `openssl x509 -serial` prints it, without "serial="
+    spiffe://vault.example/partners   # whoever has this name, with whatever certificate
 
+A name is for a caller who is to be out at once, its present and future certificates; a serial for one that was lost.
 A list with one bad line is refused as a whole: skipping the line would let in exactly the
 certificate that somebody meant to shut out. On a reload the caller keeps the list it has.
 
@@ -18,27 +20,31 @@ import re
 from pathlib import Path
 from typing import Final
 
-from vault.errors import ConfigError
-from vault.pki import files
+from vault.errors import ConfigError, InvalidArgument
+from vault.pki import files, spiffe
 
 _SERIAL: Final = re.compile(r"[0-9a-fA-F]{1,40}")
 """RFC 5280 section 4.1.2.2: serials are positive and at most 20 octets."""
 
 
-def load(path: Path) -> frozenset[int]:
+Denied = frozenset[int | str]
+"""Serials, and SPIFFE IDs."""
+
+
+def load(path: Path) -> Denied:
     """Read a deny-list file; call again to reload.
 
     Returns:
-        The serials, for `identity.peer`.
+        The serials and names, for `identity.peer`.
 
     Raises:
         ConfigError: the file is missing (an empty list is an empty file, never no file), is not
-            UTF-8, or has a line that is no serial; file and line are named.
+            UTF-8, or has a line that is neither; file and line are named.
     """
     return parse(files.read(path), file=str(path))
 
 
-def parse(data: bytes, *, file: str) -> frozenset[int]:
+def parse(data: bytes, *, file: str) -> Denied:
     """Read the bytes of a deny-list; `file` is only named in errors. Raises as `load`."""
     try:
         text = data.decode()
@@ -46,16 +52,21 @@ def parse(data: bytes, *, file: str) -> frozenset[int]:
         raise ConfigError(file, "", "is not UTF-8 text") from None
     # Not splitlines(): it also breaks at U+2028 and friends, which no editor shows as a new line.
     lines = enumerate(text.split("\n"), start=1)
-    serials = (_serial(line, number, file) for number, line in lines)
-    return frozenset(serial for serial in serials if serial is not None)
+    found = (_denied(line, number, file) for number, line in lines)
+    return frozenset(each for each in found if each is not None)
 
 
-def _serial(line: str, number: int, file: str) -> int | None:
+def _denied(line: str, number: int, file: str) -> int | str | None:
     entry = line.partition("#")[0].strip(" \t\r")
     if not entry:
         return None
+    if entry.startswith("spiffe:"):
+        try:
+            return spiffe.parse(entry)
+        except InvalidArgument:
+            raise ConfigError(file, f"line {number}", "is no SPIFFE ID, as spiffe://vault.example/partners") from None
     if _SERIAL.fullmatch(entry) is None:
-        raise ConfigError(file, f"line {number}", "must be one serial, 1 to 40 hex digits")
+        raise ConfigError(file, f"line {number}", "must be one serial, 1 to 40 hex digits, or a SPIFFE ID")
     serial = int(entry, 16)
     if serial == 0:
         raise ConfigError(file, f"line {number}", "a serial is never zero")

@@ -23,6 +23,7 @@ from cryptography import x509
 
 from vault.errors import InvalidArgument, Unauthenticated
 from vault.pki import profile, spiffe
+from vault.pki.deny import Denied
 from vault.pki.spiffe import SpiffeId, TrustDomain
 
 MAX_PEM_BYTES: Final = 16 * 1024
@@ -53,7 +54,7 @@ def peer(
     *,
     trust_domain: TrustDomain,
     now_ms: int,
-    denied: frozenset[int],
+    denied: Denied,
 ) -> Peer:
     """Say who is calling, or refuse.
 
@@ -61,7 +62,7 @@ def peer(
         auth_context: what gRPC's ``context.auth_context()`` returns.
         trust_domain: the only one whose callers we know.
         now_ms: the time of this call, milliseconds since 1970.
-        denied: serials from `deny.load`.
+        denied: serials and names from `deny.load`.
 
     Raises:
         Unauthenticated: any check below failed.
@@ -87,7 +88,7 @@ def peer(
     if now_ms > found.not_after:
         raise Unauthenticated("the certificate has expired")
     # (6) Still believed.
-    if found.serial in denied:
+    if found.serial in denied or found.spiffe_id in denied:
         raise Unauthenticated("the certificate is on the deny-list")
     return found
 

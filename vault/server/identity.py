@@ -24,7 +24,7 @@ class Callers:
         """
         self._trust_domain = spiffe.parse_trust_domain(settings.vault.trust_domain)
         self._file: Path | None = settings.server.deny_list
-        self._denied: frozenset[int] = frozenset()
+        self._denied: deny.Denied = frozenset()
         self.reload()
 
     def reload(self) -> None:

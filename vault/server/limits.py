@@ -184,8 +184,10 @@ class Limiter:
             if visitor.refused.timer is not None:
                 visitor.refused.timer.cancel()
                 self._write(visitor)
-                visitor.refused.timer.cancel()
         await asyncio.gather(*self._writing)
+        for visitor in (self.unknown, *self._visitors.values()):
+            if visitor.refused.timer is not None:
+                visitor.refused.timer.cancel()
 
     def _write(self, visitor: Visitor) -> None:
         """Log what is pending, and look again in a minute; if nothing is, the next refusal is the first again."""

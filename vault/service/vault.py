@@ -15,16 +15,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from vault.audit.entry import digest_of
+from vault.audit.entry import digest_of, entry_bytes
 from vault.audit.log import AuditLog, origin_of
-from vault.crypto.hpke import Fingerprint
 from vault.crypto.note import LogKey
 from vault.domain import names
 from vault.domain.names import Owner, RecordName
 from vault.domain.secret import Secret
 from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, RateLimited
 from vault.keyring.keyring import Keyring
-from vault.keyring.purposes import Pinned
 from vault.keyring.root import FileProvider, RootKeyProvider
 from vault.policy import load as policy_file
 from vault.policy.decide import permit_call
@@ -44,6 +42,7 @@ from vault.service.parts import Parts
 from vault.service.payments import Payments
 from vault.service.places import place_of
 from vault.service.policies import Policies
+from vault.service.policy_change import changed, pins_of
 from vault.service.reading import Reader
 from vault.service.settings import RootKeySettings, Settings
 from vault.service.troubles import Trouble, Troubles
@@ -52,6 +51,7 @@ from vault.service.witness import Witness
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Purged, Row, Storage
 from vault.storage.sqlite import SqliteStorage
+from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 
 Handler = Callable[[Call, Any], Awaitable[Message]]
 
@@ -115,10 +115,7 @@ class Vault:
             root_key_provider(settings.root_key),
             owner=owner,
             custody={p.purpose: p.custody for p in policy.purposes.values()},
-            pinned={
-                purpose: Pinned(Fingerprint(rule.current), Fingerprint(rule.next) if rule.next else None)
-                for purpose, rule in policy.keys.items()
-            },
+            pinned=pins_of(policy),
             now=now,
         )
         await refuse_closed(keyring.rows, log_id)
@@ -205,7 +202,16 @@ class Vault:
         await self._parts.journal.append(call, touched_entry(call, Touched(), error=error, counts={"refused": count}))
 
     async def reload_policy(self) -> None:
-        """Not yet."""
+        """Go on under the policy that is on the disk now; calls under way end under the one that they began with.
+
+        Raises:
+            ConfigError: it is refused, and the one in force stays.
+            VaultError: the store could not take the change, which can be tried again.
+        """
+        parts = await changed(self._parts, self._settings.vault.policy, self._owner)
+        if parts is not None:
+            # No call can see a half of it: nothing from here on waits.
+            self._parts, self.policy, self.methods = parts, parts.policy, MappingProxyType(_methods(parts))
 
     async def close(self) -> None:
         """Sign the log's end, overwrite keys, close the stores."""
@@ -254,7 +260,9 @@ async def _announce(parts: Parts, owner: str, now: int) -> None:
     async def changed(action: str, at: int) -> None:
         await log(action, "", at)
 
-    await log("Start", "", now)
+    # With the policy that is in force, so that the log says which one was when.
+    start = entry_bytes(now, owner, "", "Vault.Start", outcome=OUTCOME_ALLOWED, policy=parts.policy.digest)
+    await journal.append(Call(Caller(owner, frozenset()), "Vault.Start", now), start)
     if parts.witness and (reason := parts.witness.accepted_loss):
         call = Call(Caller(owner, frozenset()), "Vault.AcceptWitnessLoss", now)
         await journal.append(call, touched_entry(call, Touched(), note=reason))
