@@ -169,7 +169,6 @@ EXACT = [
     edit_leaf,
     delete,
     delete_first,
-    truncate,
     empty,
     swap_entries,
     out_of_order,
@@ -188,6 +187,24 @@ def test_the_first_bad_index_is_named_exactly(mutate: Callable[[Log, Random], in
     finding = log.verify().finding
     assert finding is not None
     assert (finding.first, finding.last) == (expected, expected), finding
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_missing_newest_entries_are_pinned_to_what_no_checkpoint_shows(seed: int) -> None:
+    """From the newest checkpoint that can still be compared: one further up may be gone, and the rest renumbered."""
+    random = Random(seed)
+    log, other = build(random), build(Random(seed))
+    cut = truncate(log, random)
+    finding = log.verify().finding
+    below = max(size for size, _ in log.checkpoints if size <= cut)
+    assert finding == Finding(Reason.TRUNCATED, below, cut)
+    # the same number of entries, another one missing
+    first = random.randrange(below, cut + 1)
+    other.rows = [row for at, row in enumerate(other.rows) if not first <= at < first + len(other.rows) - cut]
+    other.renumber()
+    bent = other.verify().finding
+    assert bent is not None
+    assert bent.first <= first <= bent.last
 
 
 # --- mutations by one who recomputes the leaf hashes: pinned between two checkpoints -------------------------------

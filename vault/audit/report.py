@@ -4,7 +4,8 @@ How exact can an index be? A signed root vouches for all entries below its size 
 change to the entries between two checkpoints, about a second of traffic. The store therefore keeps each entry's leaf
 hash beside it. That column is not trusted; it is evidence: where an entry and its hash differ, and the hashes together
 give the signed root, exactly that entry was changed. Who changes both can only be pinned to the interval. A missing
-index names itself. `Finding` says which of these it is.
+index names itself; where the newest entries are missing, so is the checkpoint that could tell whether one further up
+was taken out and the rest renumbered. `Finding` says which of these it is.
 """
 
 from dataclasses import dataclass

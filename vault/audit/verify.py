@@ -65,6 +65,8 @@ def _against(proven: int, kept: Finding | None) -> Finding | None:
     A root that contradicts one that the store can show is a second history; the store's own say nothing then about
     where it begins. Behind the store's newest checkpoint it is an ordinary change.
     """
+    if kept is not None and kept.reason is Reason.TRUNCATED:
+        return replace(kept, first=max(kept.first, min(proven, kept.last)))
     if kept is None or kept.reason is not Reason.EDITED:
         return kept
     return replace(kept, reason=Reason.FORKED) if proven > kept.last else replace(kept, first=max(kept.first, proven))
@@ -201,7 +203,9 @@ class _Walk:
             self._find(self._evidence)
             # (6) what was signed is there
             if self._sizes:
-                self._find(Finding.at(Reason.TRUNCATED, self.count))
+                # An entry may as well have been taken out further up and those behind it renumbered, down to the newest
+                # checkpoint that can still be compared.
+                self._find(Finding(Reason.TRUNCATED, self.proven, self.count))
         return self._finding
 
     def unsigned(self) -> Finding | None:

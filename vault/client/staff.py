@@ -6,7 +6,8 @@ from vault.client.base import VaultClient
 from vault.client.chosen_ids import checked
 from vault.client.customers import CustomerReader
 from vault.client.paging import pages
-from vault.errors import DataLoss
+from vault.crypto.tlog_proof import ProofFile
+from vault.errors import DataLoss, OpenError
 from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2
 
 
@@ -55,3 +56,25 @@ class AuditorClient(VaultClient):
                     raise DataLoss("the log's entries are not in order")
                 expected += 1
                 yield entry
+
+    async def prove_entry(self, index: int, log_id: str = "") -> ProofFile:
+        """An entry with its proof under the newest checkpoint, checked against the pins.
+
+        Raises:
+            InvalidArgument: there is no such entry, or none that is signed yet.
+            BadCheckpoint: no pinned log signed the checkpoint.
+            DataLoss: the entry, or the proof, is not that of this index.
+        """
+        connection = self._connection
+        request = audit_service_pb2.GetInclusionProofRequest(log_id=log_id, index=index)
+        floor = connection.witness.floor()
+        answer = await connection.call(connection.audit.GetInclusionProof, request)
+        connection.witness.accept(answer.checkpoint.encode(), floor)
+        listing = audit_service_pb2.ListEntriesRequest(log_id=log_id, start_index=index, page_size=1)
+        (entry,) = (await connection.call(connection.audit.ListEntries, listing)).entries
+        proof = ProofFile(entry.entry, index, tuple(answer.hashes), answer.checkpoint)
+        try:
+            proof.check(connection.pins.logs)
+        except OpenError:
+            raise DataLoss("the vault's proof does not hold: the log is not what was signed") from None
+        return proof

@@ -199,3 +199,4 @@ class AuditorClient(Client):
 
     kind: ClassVar[type[VaultClient]] = staff.AuditorClient
     list_entries = Listing(staff.AuditorClient.list_entries)
+    prove_entry = Method(staff.AuditorClient.prove_entry)

@@ -60,6 +60,7 @@ class Gauges:
             Sample("vault_log_entries", durable),
             Sample("vault_log_unsigned_entries", max(0, durable - log.signed)),
             Sample("vault_log_lag_seconds", time.monotonic() - log.current_at),
+            *self._witness(durable),
             *_keys(self._parts.keyring),
             Sample("vault_epochs_published", epochs),
             *_epochs(self._parts.keyring),
@@ -76,6 +77,15 @@ class Gauges:
             store = await self._parts.store.figures()
             self._kept = (time.monotonic(), store, await self._parts.keyring.epochs.count())
         return self._kept[1], self._kept[2]
+
+    def _witness(self, durable: int) -> Iterator[Sample]:
+        """Absent without a witness."""
+        if self._parts.witness is not None:
+            figures = self._parts.witness.figures
+            yield Sample("vault_witness_unseen_entries", max(0, durable - figures.size))
+            yield Sample("vault_witness_failing", int(bool(figures.failing)))
+            yield Sample("vault_witness_last_success_timestamp_seconds", figures.handed_at)
+            yield Sample("vault_witness_failures_total", figures.failures)
 
     def _writer(self, store: StoreFigures) -> Iterator[Sample]:
         stats = self._parts.store.writer_stats

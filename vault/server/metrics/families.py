@@ -17,6 +17,8 @@ meaning.
 | vault_commit_failures_total | counter | |
 | vault_writer_queue | gauge | |
 | vault_log_entries, vault_log_unsigned_entries, vault_log_lag_seconds | gauge | |
+| vault_witness_unseen_entries, vault_witness_failing, vault_witness_last_success_timestamp_seconds | gauge | |
+| vault_witness_failures_total | counter | |
 | vault_epoch_age_seconds, vault_epoch_due_seconds, vault_epoch_step | gauge | audience |
 | vault_epochs_published | gauge | |
 | vault_vault_key_created_timestamp_seconds, vault_vault_key_due_timestamp_seconds | gauge | version |
@@ -82,6 +84,13 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
     "vault_log_lag_seconds": Family(
         "gauge", "Since a stored checkpoint last covered all durable entries; about a second at most when all is well."
     ),
+    # The witness, if there is one
+    "vault_witness_unseen_entries": Family("gauge", "Durable entries that the witness has no checkpoint of yet."),
+    "vault_witness_failing": Family("gauge", "1 while the witness does not take checkpoints."),
+    "vault_witness_last_success_timestamp_seconds": Family(
+        "gauge", "When the witness took a checkpoint last; 0 if not since the start."
+    ),
+    "vault_witness_failures_total": Family("counter", "Checkpoints that the witness did not take."),
     # Keys
     "vault_epoch_age_seconds": Family("gauge", "Age of the epoch that is sealed under.", ("audience",)),
     "vault_epoch_due_seconds": Family(
