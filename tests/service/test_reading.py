@@ -8,12 +8,14 @@ import pytest
 
 from tests.vaults import OpenVault, card, contact
 from vault.audit.entry import describe
-from vault.crypto import fields
+from vault.crypto import fields, record_lock
 from vault.crypto.envelope import Step
 from vault.crypto.epoch import EpochId, epoch_id, new_epoch_secret, seal_stanza, step_key
 from vault.crypto.hpke import Recipient
+from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, NotFound, VaultError
-from vault.storage.port import Item, Result, Work
+from vault.service.opening import Opened
+from vault.storage.port import Item, Put, Result, Row, Work, WrappedKey
 from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
@@ -77,6 +79,41 @@ async def test_a_damaged_card_does_not_hide_the_others(vault: OpenVault) -> None
     answer = await vault.call("billing", "PaymentService.ListCards", payments.ListCardsRequest(customer_id="42"))
     assert [c.record_name for c in answer.cards] == [created.record_names[2]]
     assert [(u.record_name, u.error.reason) for u in answer.unreadable] == [(broken, status.REASON_DATA_LOSS)]
+
+
+async def test_a_record_that_is_lost_half_way_leaves_nothing_in_a_batch(vault: OpenVault) -> None:
+    """It is built where it would leave: its first envelope opens, its second does not."""
+    for customer in ("41", "42", "43"):
+        await vault.create(customer)
+    await spoil_last_box(vault, "customers/42")
+    request = contacts.BatchGetContactsRequest(customer_ids=["41", "42", "43"], purpose="service_provisioning")
+    answer = await vault.call("provisioning", "ContactService.BatchGetContacts", request)
+    assert [bool(each.contact.name) for each in answer.results] == [True, False, True]
+    assert answer.results[1].error.reason == status.REASON_DATA_LOSS
+    assert not answer.results[1].HasField("contact")
+    assert (await last(vault))["records"][1]["outcome"] == "FAILED"  # type: ignore[index]
+
+
+async def spoil_last_box(vault: OpenVault, customer: str) -> None:
+    """Put a contact back under a new lock, with one bit of its last box flipped: what its sealer may have done."""
+    name = RecordName(f"{customer}/contact")
+    opened = (await vault.parts.records.open([name], 0))[name]
+    assert isinstance(opened, Opened)
+    assert len(opened.record.envelopes) > 1
+    box = opened.record.envelopes[-1].boxes[-1]
+    box.ciphertext = box.ciphertext[:-1] + bytes([box.ciphertext[-1] ^ 1])
+    row, current = opened.row, vault.parts.keyring.vault_keys.current
+    body = opened.record.SerializeToString()
+    locked = record_lock.lock(current.wrapping, name, row.version + 1, 1, 0, body)
+    key_id = locked.header.key_id
+    put = Put(
+        Row(row.owner, name, key_id, row.version + 1, 1, 0, locked.stored),
+        WrappedKey(row.owner, name, key_id, current.n, 1, locked.wrapped),
+        replaces=row.key_id,
+    )
+    entry = (await vault.entries())[0]
+    work = Work("log-0", lambda _: (entry, None), (Item(row.owner, (put,)),))
+    assert (await vault.parts.store.commit(work)).results == (Result.DONE,)
 
 
 async def restrict(vault: OpenVault) -> None:
