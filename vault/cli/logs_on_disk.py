@@ -14,6 +14,7 @@ from typing import Final
 
 from vault.audit.report import Report
 from vault.audit.verify import verify
+from vault.cli import log_archive
 from vault.errors import ConfigError
 from vault.pki import files
 from vault.storage import logfile
@@ -39,8 +40,9 @@ class LogToVerify:
             OpenError: a kept note is not of this log.
         """
         kept = [note for origin, note in notes.items() if origin == self.origin]
-        checkpoints = logfile.checkpoints(self.file, self.log_id)
-        return verify(logfile.entries(self.file, self.log_id), checkpoints, self.origin, self.public_key, kept)
+        archive = log_archive.is_archive(self.file)
+        checkpoints = (log_archive if archive else logfile).checkpoints(self.file, self.log_id)
+        return verify(self.entries(), checkpoints, self.origin, self.public_key, kept)
 
     def entries(self) -> Iterator[tuple[int, bytes, bytes | None]]:
         """(index, entry, leaf hash), ascending.
@@ -49,6 +51,8 @@ class LogToVerify:
             ConfigError: the file cannot be read.
             DataLoss: it is damaged.
         """
+        if log_archive.is_archive(self.file):
+            return log_archive.entries(self.file, self.log_id)
         return logfile.entries(self.file, self.log_id)
 
 
@@ -113,7 +117,8 @@ def logs_to_verify(file: Path, keys: Mapping[str, bytes]) -> list[LogToVerify]:
         ConfigError: the file cannot be read, or holds a log without a pinned key.
     """
     wanted = {origin.rpartition("/")[2]: (origin, key) for origin, key in keys.items()}
-    for log_id in logfile.logs(file):
+    found = log_archive.logs(file) if log_archive.is_archive(file) else logfile.logs(file)
+    for log_id in found:
         if log_id not in wanted:
             raise ConfigError(str(file), f"log {log_id}", "has no public key in the pins: add its origin and key")
     return [LogToVerify(file, log_id, origin, key) for log_id, (origin, key) in wanted.items()]
