@@ -103,10 +103,10 @@ def edit_with_hash(bent: Bent) -> Expected:
 
 
 def delete(bent: Bent) -> Expected:
-    """One entry is gone."""
+    """One entry is gone; the last one leaves no gap."""
     index = bent.index()
     bent.do("DELETE FROM log_entries WHERE idx = ?", index)
-    return Expected(index)
+    return Expected(index, exact=index < bent.signed - 1)
 
 
 def delete_and_close_up(bent: Bent) -> Expected:

@@ -35,6 +35,12 @@ func answer(input []byte) (any, error) {
 		}
 		fields, err := open(job)
 		return map[string]any{"fields": fields}, err
+	case "check_proof":
+		var job proofJob
+		if err := json.Unmarshal(input, &job); err != nil {
+			return nil, err
+		}
+		return checkProof(job)
 	case "seal":
 		var job sealJob
 		if err := json.Unmarshal(input, &job); err != nil {
