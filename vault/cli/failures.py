@@ -46,6 +46,7 @@ _KINDS: tuple[tuple[type[errors.VaultError], str], ...] = (
     (errors.AlreadyExists, "choose another id, or read what is there: customer-vault customer show ID"),
     (errors.Conflict, "somebody else wrote first: read again, and run the command again"),
     (errors.FailedPrecondition, "do that first, and run the command again"),
+    (errors.RateLimited, "wait a moment, and run the command again; its limits: customer-vault policy check"),
     (errors.DeadlineExceeded, "run the command again; if it stays, see the server's log"),
     (
         errors.OutcomeUnknown,

@@ -1,5 +1,7 @@
 """PolicyService: the policy in force, for whoever is bound by it."""
 
+from dataclasses import asdict
+
 from vault.errors import PermissionDenied
 from vault.policy.decide import DENIED
 from vault.policy.explain import explain
@@ -21,7 +23,8 @@ class Policies:
     async def get_policy(self, call: Call, _request: v1.GetPolicyRequest) -> v1.GetPolicyResponse:
         """Purposes, fields and clauses."""
         policy = self._parts.policy
-        response = v1.GetPolicyResponse(digest=policy.digest)
+        own = policy.limits.of(call.caller.spiffe_id, call.caller.roles)
+        response = v1.GetPolicyResponse(digest=policy.digest, limit=v1.CallerLimit(**asdict(own)))
         for purpose in policy.purposes.values():
             response.purposes.add(
                 purpose=purpose.purpose,

@@ -26,7 +26,7 @@ from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb
 from vault.v1 import status_pb2 as vault_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvault/v1/policy_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x15vault/v1/status.proto\"\x12\n\x10GetPolicyRequest\"q\n\x11GetPolicyResponse\x12\'\n\x08purposes\x18\x01 \x03(\x0b\x32\x15.vault.v1.PurposeRule\x12#\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x13.vault.v1.FieldRule\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\"a\n\x0bPurposeRule\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0f\n\x07\x63ustody\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x11\n\tcondition\x18\x04 \x01(\t\x12\x0e\n\x06\x63lause\x18\x05 \x01(\t\"A\n\tFieldRule\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61ller_only\x18\x03 \x01(\x08\"|\n\x14\x45xplainAccessRequest\x12\x18\n\x06\x63\x61ller\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x10\x12\x17\n\x05\x66ield\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x31\n\x07purpose\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\"\x93\x01\n\x15\x45xplainAccessResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12 \n\x06reason\x18\x02 \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06\x63lause\x18\x04 \x01(\t\x12\x11\n\tcondition\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t2\xa7\x01\n\rPolicyService\x12\x44\n\tGetPolicy\x12\x1a.vault.v1.GetPolicyRequest\x1a\x1b.vault.v1.GetPolicyResponse\x12P\n\rExplainAccess\x12\x1e.vault.v1.ExplainAccessRequest\x1a\x1f.vault.v1.ExplainAccessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvault/v1/policy_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x15vault/v1/status.proto\"\x12\n\x10GetPolicyRequest\"\x97\x01\n\x11GetPolicyResponse\x12\'\n\x08purposes\x18\x01 \x03(\x0b\x32\x15.vault.v1.PurposeRule\x12#\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x13.vault.v1.FieldRule\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12$\n\x05limit\x18\x04 \x01(\x0b\x32\x15.vault.v1.CallerLimit\"\x7f\n\x0b\x43\x61llerLimit\x12\x1a\n\x12records_per_second\x18\x01 \x01(\x01\x12\r\n\x05\x62urst\x18\x02 \x01(\x01\x12\x1b\n\x13searches_per_second\x18\x03 \x01(\x01\x12\x14\n\x0csearch_burst\x18\x04 \x01(\x01\x12\x12\n\nconcurrent\x18\x05 \x01(\x01\"a\n\x0bPurposeRule\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0f\n\x07\x63ustody\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x11\n\tcondition\x18\x04 \x01(\t\x12\x0e\n\x06\x63lause\x18\x05 \x01(\t\"A\n\tFieldRule\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61ller_only\x18\x03 \x01(\x08\"|\n\x14\x45xplainAccessRequest\x12\x18\n\x06\x63\x61ller\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x10\x12\x17\n\x05\x66ield\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x31\n\x07purpose\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\"\x93\x01\n\x15\x45xplainAccessResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12 \n\x06reason\x18\x02 \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06\x63lause\x18\x04 \x01(\t\x12\x11\n\tcondition\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t2\xa7\x01\n\rPolicyService\x12\x44\n\tGetPolicy\x12\x1a.vault.v1.GetPolicyRequest\x1a\x1b.vault.v1.GetPolicyResponse\x12P\n\rExplainAccess\x12\x1e.vault.v1.ExplainAccessRequest\x1a\x1f.vault.v1.ExplainAccessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,16 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINACCESSREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
   _globals['_GETPOLICYREQUEST']._serialized_start=95
   _globals['_GETPOLICYREQUEST']._serialized_end=113
-  _globals['_GETPOLICYRESPONSE']._serialized_start=115
-  _globals['_GETPOLICYRESPONSE']._serialized_end=228
-  _globals['_PURPOSERULE']._serialized_start=230
-  _globals['_PURPOSERULE']._serialized_end=327
-  _globals['_FIELDRULE']._serialized_start=329
-  _globals['_FIELDRULE']._serialized_end=394
-  _globals['_EXPLAINACCESSREQUEST']._serialized_start=396
-  _globals['_EXPLAINACCESSREQUEST']._serialized_end=520
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=523
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=670
-  _globals['_POLICYSERVICE']._serialized_start=673
-  _globals['_POLICYSERVICE']._serialized_end=840
+  _globals['_GETPOLICYRESPONSE']._serialized_start=116
+  _globals['_GETPOLICYRESPONSE']._serialized_end=267
+  _globals['_CALLERLIMIT']._serialized_start=269
+  _globals['_CALLERLIMIT']._serialized_end=396
+  _globals['_PURPOSERULE']._serialized_start=398
+  _globals['_PURPOSERULE']._serialized_end=495
+  _globals['_FIELDRULE']._serialized_start=497
+  _globals['_FIELDRULE']._serialized_end=562
+  _globals['_EXPLAINACCESSREQUEST']._serialized_start=564
+  _globals['_EXPLAINACCESSREQUEST']._serialized_end=688
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=691
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=838
+  _globals['_POLICYSERVICE']._serialized_start=841
+  _globals['_POLICYSERVICE']._serialized_end=1008
 # @@protoc_insertion_point(module_scope)

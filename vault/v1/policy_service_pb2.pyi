@@ -41,26 +41,67 @@ class GetPolicyResponse(_message.Message):
     PURPOSES_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     digest: _builtins.bytes
     """SHA-256 of the policy file as loaded."""
     @_builtins.property
     def purposes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurposeRule]: ...
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldRule]: ...
+    @_builtins.property
+    def limit(self) -> Global___CallerLimit:
+        """Of the caller who asks."""
+
     def __init__(
         self,
         *,
         purposes: _abc.Iterable[Global___PurposeRule] | None = ...,
         fields: _abc.Iterable[Global___FieldRule] | None = ...,
         digest: _builtins.bytes = ...,
+        limit: Global___CallerLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "fields", b"fields", "purposes", b"purposes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "fields", b"fields", "limit", b"limit", "purposes", b"purposes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
+
+@_typing.final
+class CallerLimit(_message.Message):
+    """How much one caller may ask for; over it: RESOURCE_EXHAUSTED, RATE_LIMITED, RetryInfo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    BURST_FIELD_NUMBER: _builtins.int
+    SEARCHES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    SEARCH_BURST_FIELD_NUMBER: _builtins.int
+    CONCURRENT_FIELD_NUMBER: _builtins.int
+    records_per_second: _builtins.float
+    """A call costs one, a batch what it names, a list what it returns."""
+    burst: _builtins.float
+    searches_per_second: _builtins.float
+    search_burst: _builtins.float
+    concurrent: _builtins.float
+    """Calls at work at the same time; more of them wait."""
+    def __init__(
+        self,
+        *,
+        records_per_second: _builtins.float = ...,
+        burst: _builtins.float = ...,
+        searches_per_second: _builtins.float = ...,
+        search_burst: _builtins.float = ...,
+        concurrent: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["burst", b"burst", "concurrent", b"concurrent", "records_per_second", b"records_per_second", "search_burst", b"search_burst", "searches_per_second", b"searches_per_second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallerLimit: _TypeAlias = CallerLimit  # noqa: Y015
 
 @_typing.final
 class PurposeRule(_message.Message):

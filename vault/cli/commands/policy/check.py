@@ -1,6 +1,7 @@
 """Check a policy file as the server would, and print who may read what."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -41,6 +42,12 @@ def _document(path: Path, policy: Policy, rows: Iterable[Row]) -> dict[str, obje
     return {
         "file": str(path),
         "digest": policy.digest.hex(),
+        "limits": {
+            "default": asdict(policy.limits.default),
+            "unknown": asdict(policy.limits.unknown),
+            "roles": {role: asdict(policy.limits.of("", frozenset({role}))) for role in policy.roles},
+            "callers": {name: asdict(policy.limits.of(name, c.roles)) for name, c in policy.callers.items()},
+        },
         "matrix": [
             {
                 "role": row.role,
@@ -64,6 +71,10 @@ def _tell(path: Path, policy: Policy, rows: Iterable[Row]) -> None:
         for (role, purpose), each in grouped.items()
     ]
     output.table(("role", "purpose", "fields", "condition", "key held by"), table, empty="nobody may read anything")
+    default = policy.limits.default
+    own = ", ".join([*policy.limits.roles, *policy.limits.callers]) or "nobody"
+    said = f"{default.records_per_second:g} records and {default.searches_per_second:g} searches a second"
+    output.line(f"limits of a caller: {said}, {default.concurrent:g} calls at work; others of their own: {own}")
     output.line(f"ok: {path}: {len(policy.purposes)} purposes, {len(policy.fields)} fields, {len(policy.roles)} roles")
 
 
