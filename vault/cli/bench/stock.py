@@ -6,6 +6,7 @@ measured reads them: the entries of these writes go to a log of their own, which
 stanzas only for the purposes that read it.
 """
 
+import signal
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -154,6 +155,9 @@ async def _publish(keyring: Keyring, audience: str, epochs: int, purposes: Colle
 
 def _begin(stock: Stock, customers: int) -> None:
     """In a process that seals."""
+    # The pool ends them by SIGTERM, and what the bench does then is not theirs; Ctrl-C reaches the bench as well.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _ours.append((Press(stock.key, stock.lookup_key, stock.audiences, stock.step), customers))
 
 
