@@ -18,7 +18,7 @@ from vault.client.connection import BATCH_DEADLINE
 from vault.client.epoch_keys import EpochKeys
 from vault.client.paging import pages
 from vault.crypto.epoch import seal_stanza
-from vault.crypto.hpke import PurposeKeyPair
+from vault.crypto.hpke import PurposeKeyPair, Recipient
 from vault.domain.secret import Secret
 from vault.errors import OpenError
 from vault.v1 import key_service_pb2 as api
@@ -68,22 +68,22 @@ class Custodian(VaultClient):
             VaultError: the vault cannot be asked, or refuses; what was added stays.
         """
         new = PurposeKeyPair(seed)
-        self._connection.pins.check_recipient(self._epoch_keys.purpose, new.public_key)
+        recipient = self._connection.pins.check_recipient(self._epoch_keys.purpose, new.public_key)
         done = Resealed()
         for old in self._epoch_keys.pairs:
-            if old.fingerprint == new.fingerprint:
+            if old.fingerprint == recipient.fingerprint:
                 continue
             request = api.GetEpochKeysRequest(
-                purpose=self._epoch_keys.purpose, fingerprint=old.fingerprint, missing_fingerprint=new.fingerprint
+                purpose=self._epoch_keys.purpose, fingerprint=old.fingerprint, missing_fingerprint=recipient.fingerprint
             )
             async for page in pages(self._connection, self._connection.keys.GetEpochKeys, request):
-                done = await self._reseal(page, old, new, done)
+                done = await self._reseal(page, old, recipient, done)
                 if progress:
                     progress(done)
         return done
 
     async def _reseal(
-        self, page: api.GetEpochKeysResponse, old: PurposeKeyPair, new: PurposeKeyPair, done: Resealed
+        self, page: api.GetEpochKeysResponse, old: PurposeKeyPair, new: Recipient, done: Resealed
     ) -> Resealed:
         request, unopened = api.ResealEpochsRequest(), 0
         for count, answer in enumerate(page.epoch_keys, 1):
@@ -99,10 +99,9 @@ class Custodian(VaultClient):
             added = (await self._connection.call(call, request, deadline=BATCH_DEADLINE)).added
         return Resealed(done.added + added, done.unopened + unopened)
 
-    def _resealed(self, answer: api.EpochKey, old: PurposeKeyPair, new: PurposeKeyPair) -> api.EpochStanza:
+    def _resealed(self, answer: api.EpochKey, old: PurposeKeyPair, new: Recipient) -> api.EpochStanza:
         epoch = self._epoch_keys.open(answer, old)
         purpose = self._epoch_keys.purpose
-        recipient = self._connection.pins.check_recipient(purpose, new.public_key)
-        sealed = seal_stanza(epoch.secret, self._connection.pins.vault_id, epoch.audience, purpose, recipient)
-        stanza = api.Stanza(purpose=purpose, fingerprint=recipient.fingerprint, sealed=sealed)
+        sealed = seal_stanza(epoch.secret, self._connection.pins.vault_id, epoch.audience, purpose, new)
+        stanza = api.Stanza(purpose=purpose, fingerprint=new.fingerprint, sealed=sealed)
         return api.EpochStanza(epoch_id=epoch.epoch_id, stanza=stanza)
