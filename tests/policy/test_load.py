@@ -91,6 +91,7 @@ def test_path_is_written_as_in_toml() -> None:
 @example("spiffe://vault.example/a/")
 @example("spiffe://vault.example/a\n")
 @example("spiffe://Vault.example/a")
+@example("\x7f")
 @example("spiffe://vault.example:1/a")
 @example("spiffe://vault.example/" + "a" * 2025)
 @example("spiffe://vault.example/" + "a" * 2026)

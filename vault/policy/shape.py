@@ -152,7 +152,8 @@ def path(*keys: str | int) -> str:
         if isinstance(key, int):
             out += f"[{key}]"
         else:
-            quoted = key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+            # JSON writes all that TOML does not allow as an escape, but for one character.
+            quoted = key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False).replace("\x7f", "\\u007f")
             out += f".{quoted}" if out else quoted
     return out
 

@@ -69,7 +69,7 @@ class _Refused:
 class Visitor:
     """One caller."""
 
-    __slots__ = ("_limiter", "_queue", "_records", "_searches", "limit", "refused", "role", "working")
+    __slots__ = ("_charged", "_limiter", "_queue", "_records", "_searches", "limit", "refused", "role", "working")
 
     def __init__(self, limiter: "Limiter", role: str, limit: Limit, now: float) -> None:
         self.role = role
@@ -77,13 +77,14 @@ class Visitor:
         self.working = 0
         self.refused = _Refused()
         self._limiter = limiter
+        self._charged = limiter.counts.records(role)
         self._queue: deque[asyncio.Future[None]] = deque()
         self._records = Bucket(limit.records_per_second, limit.burst, now)
         self._searches = Bucket(limit.searches_per_second, limit.search_burst, now)
 
     def adopt(self, role: str, limit: Limit) -> None:
         """Go on under another policy, with what was used up."""
-        self.role, self.limit = role, limit
+        self.role, self.limit, self._charged = role, limit, self._limiter.counts.records(role)
         self._records.adopt(limit.records_per_second, limit.burst)
         self._searches.adopt(limit.searches_per_second, limit.search_burst)
 
@@ -104,7 +105,7 @@ class Visitor:
     def charge(self, records: int) -> None:
         """Take the rest of what a call costs; into debt, if need be."""
         self._records.tokens -= records
-        self._limiter.counts.records[self.role] += records
+        self._charged[0] += records
 
     async def turn(self) -> None:
         """Wait until a call may begin; `leave` ends it.

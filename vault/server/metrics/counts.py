@@ -36,8 +36,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self.records: Counter[str] = Counter()
-        """Charged, by role."""
+        self._records: dict[str, list[int]] = {}
         self.limited: Counter[tuple[str, str]] = Counter()
         """Refused, by role and limit."""
         self._methods: dict[str, MethodCounts] = {}
@@ -45,6 +44,10 @@ class Counts:
     def method(self, name: str) -> MethodCounts:
         """The counts of `ContactService.GetContact`."""
         return self._methods.setdefault(name, MethodCounts())
+
+    def records(self, role: str) -> list[int]:
+        """Where the records that a role is charged with are added up: one number, which its holder changes."""
+        return self._records.setdefault(role, [0])
 
     def samples(self) -> Iterator[Sample]:
         """What was counted so far."""
@@ -54,7 +57,7 @@ class Counts:
                 yield Sample("vault_calls_total", count, (name, role, code, reason))
             if counts.ended:
                 yield Sample("vault_call_seconds", counts.seconds, (name,))
-        for role, count in self.records.items():
-            yield Sample("vault_records_total", count, (role,))
+        for role, charged in self._records.items():
+            yield Sample("vault_records_total", charged[0], (role,))
         for at, count in self.limited.items():
             yield Sample("vault_calls_limited_total", count, at)
