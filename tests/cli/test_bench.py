@@ -19,6 +19,7 @@ from vault.cli.bench.child import Child
 from vault.cli.bench.figures import Goal, Round, Sample
 from vault.cli.bench.place import Place, callers
 from vault.cli.bench.stopwatch import Stopwatch
+from vault.cli.commands import bench
 from vault.cli.commands.bench import command
 from vault.domain import card, contact
 from vault.errors import Unavailable
@@ -196,6 +197,13 @@ def test_a_plot_of_growth_is_one_svg_with_a_point_for_each_size() -> None:
     assert {"10 k", "100 k", "1 M", "p50", "p99", "resident", "both stores"} <= texts
     assert len(circles) == 3 * 4
     assert all(0 < float(each.attrib["cx"]) < 900 and 0 < float(each.attrib["cy"]) < 220 for each in circles)
+
+
+def test_markdown_is_printed_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell is cleaned of control characters, so a table must not be printed in one piece."""
+    monkeypatch.setattr(bench, "_run", lambda *_: {})
+    monkeypatch.setattr(table, "markdown", lambda _: "| a |\n|---|")
+    assert CliRunner().invoke(command, ["--markdown"]).output == "| a |\n|---|\n"
 
 
 def test_an_unknown_case_is_refused_with_the_names_of_all() -> None:

@@ -78,7 +78,8 @@ def command(
 
 def _tell(result: dict[str, Any], *, markdown: bool) -> None:
     if markdown:
-        output.line(table.markdown(result))
+        for line in table.markdown(result).splitlines():
+            output.line(line)
     else:
         table.show(result)
 
