@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from tests.server.running import CANARY, FakeVault, Place, Slow, ask_health, failure, get, hello, place, running
 from vault.errors import ConfigError
-from vault.server import status
+from vault.server import edge, status
 from vault.server.app import Stop, serve
 from vault.v1.contact_service_pb2 import GetContactRequest
 
@@ -99,6 +99,23 @@ async def test_a_call_that_outlasts_the_grace_is_cut(tmp_path: Path) -> None:
         await asyncio.wait_for(server.task, 5)
         assert (await failure(call)).code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert server.vault.closed
+
+
+async def test_a_grpc_that_does_not_stop_keeps_no_store_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was seen after floods of broken frames: the vault is closed all the same."""
+    monkeypatch.setattr(edge, "STOPPING_SECONDS", 0.1)
+    stop = grpc.aio.Server.stop
+
+    async def never(server: grpc.aio.Server, grace: float | None) -> None:
+        await stop(server, grace)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("grpc.aio._server.Server.stop", never)
+    made = place(tmp_path, "drain_seconds = 0\ndefault_deadline_seconds = 0.1")
+    async with running(made) as server:
+        server.stop.ask()
+        await asyncio.wait_for(server.task, 10)
+        assert server.vault.closed
 
 
 async def test_a_failed_storage_is_not_closed_in_order(tmp_path: Path) -> None:
