@@ -7,7 +7,7 @@ bytes into a key derivation or an aad.
 The encoding of a list is the encodings of its parts in order, so what is constant can be encoded once and kept:
 `encode(a, b) + encode(c)` is `encode(a, b, c)`. On a read this takes as long as the primitives do, so the parts that
 differ from record to record have an encoder for each type beside the general one: 0.4 microseconds for a name and a
-key id instead of 1.0, six times a record.
+key id instead of 1.0.
 """
 
 import hmac

@@ -28,7 +28,7 @@ NONCE_SIZE = 12
 TAG_SIZE = 16
 PAD_BLOCK = 32
 _MIN_BOX = NONCE_SIZE + PAD_BLOCK + TAG_SIZE
-# By names of this module: an enum finds its members through a descriptor, which takes as long as an AES block.
+# By names of this module: they are asked for with each box, and an enum looks its members up each time.
 _MESSAGE, _STRING = Plaintext.MESSAGE, Plaintext.STRING
 
 

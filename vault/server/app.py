@@ -98,7 +98,7 @@ async def serve(
             # What is there now stays until the end: looking through it again and again would stop every call for 60 ms.
             gc.collect()
             gc.freeze()
-            # A batch makes thousands of objects that die without this; at 700 there were 20 such looks in each.
+            # A batch makes thousands of objects that die without this: looking through them often finds nothing.
             gc.set_threshold(_YOUNG)
             logs.log.info("serving", address=address, version=__version__)
             if admin and told_admin is not None:
