@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -109,8 +110,19 @@ class Sweep:
         if self._server is not None:
             await examine.read_all(self.home, self.toll, self.everybody)
             await self._server.stop()
+            self._server = None
         examine.verify(self.home, self.toll)
         return self.toll
+
+    async def __aenter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """No server outlives its test, whatever that found."""
+        if self._server is not None:
+            self._server.kill()
+            await self._server.ended()
 
 
 def _all_points() -> Iterator[Iterator[Point]]:
@@ -130,24 +142,24 @@ def _check(toll: Toll, figures: Figures, operation: str, least: int) -> None:
 
 async def test_a_system_call_that_fails_makes_no_lie(tmp_path: Path, figures: Figures) -> None:
     """A sample: each operation, each fault, some N."""
-    sweep = Sweep(await asyncio.to_thread(make_home, tmp_path))
-    for operation in ("create", "erase"):
-        for fault in FAULTS:
-            await sweep.hit(operation, Point("pwrite64", fault, random.randint(1, 20)))
-    for operation in ("put", "delete"):
-        await sweep.hit(operation, Point("pwrite64", "ENOSPC", random.randint(1, 20)))
-        await sweep.hit(operation, Point("fsync", random.choice(FAULTS), random.randint(1, 2)))
-    _check(await sweep.end(), figures, "sample", 9)
+    async with Sweep(await asyncio.to_thread(make_home, tmp_path)) as sweep:
+        for operation in ("create", "erase"):
+            for fault in FAULTS:
+                await sweep.hit(operation, Point("pwrite64", fault, random.randint(1, 20)))
+        for operation in ("put", "delete"):
+            await sweep.hit(operation, Point("pwrite64", "ENOSPC", random.randint(1, 20)))
+            await sweep.hit(operation, Point("fsync", random.choice(FAULTS), random.randint(1, 2)))
+        _check(await sweep.end(), figures, "sample", 9)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_no_system_call_that_fails_makes_a_lie(tmp_path: Path, figures: Figures, operation: str) -> None:
     """Every call of every write, and of what follows it."""
-    sweep = Sweep(await asyncio.to_thread(make_home, tmp_path))
-    for points in _all_points():
-        for point in points:
-            if not await sweep.hit(operation, point):
-                break
-    _check(await sweep.end(), figures, operation, 40)
+    async with Sweep(await asyncio.to_thread(make_home, tmp_path)) as sweep:
+        for points in _all_points():
+            for point in points:
+                if not await sweep.hit(operation, point):
+                    break
+        _check(await sweep.end(), figures, operation, 40)
