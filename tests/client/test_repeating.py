@@ -1,6 +1,7 @@
 """What is sent again: the same bytes, where that is harmless, and not for ever."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import grpc
@@ -10,7 +11,8 @@ from google.protobuf import message_factory
 from tests.client.conftest import CARD
 from tests.client.fake_vault import FakeVault, api_methods
 from vault.client import BillingClient, StorefrontClient
-from vault.client.repeating import PAUSES, is_read, may_repeat
+from vault.client.connection import DEADLINE
+from vault.client.repeating import PAUSES, is_read, may_repeat, pauses
 from vault.errors import NotFound, OutcomeUnknown, Unavailable
 
 CANCELLED, UNAVAILABLE = grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE
@@ -18,8 +20,8 @@ CANCELLED, UNAVAILABLE = grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many pauses, but short."""
-    monkeypatch.setattr("vault.client.connection.PAUSES", (0.01,) * len(PAUSES))
+    """As many pauses as for a vault that never answered, but short."""
+    monkeypatch.setattr("vault.client.connection.pauses", lambda **_: iter((0.01,) * len(PAUSES)))
 
 
 def test_only_harmless_methods_are_repeated() -> None:
@@ -60,7 +62,7 @@ async def test_a_repeated_write_is_the_same_bytes(
 
 
 async def test_repeating_ends(vault: FakeVault, billing: BillingClient, storefront: StorefrontClient) -> None:
-    """After five attempts the caller is told; of a write whose connection broke, that nobody knows."""
+    """After six attempts the caller is told; of a write whose connection broke, that nobody knows."""
     vault.before["GetCard"] = failing(99)
     with pytest.raises(Unavailable, match="not now"):
         await billing.get_card("customers/42/cards/7f3a")
@@ -70,7 +72,7 @@ async def test_repeating_ends(vault: FakeVault, billing: BillingClient, storefro
     vault.cut["AddCard"] = [CANCELLED] * 99
     with pytest.raises(OutcomeUnknown):
         await storefront.add_card("42", CARD)
-    assert vault.calls["GetCard"] == vault.calls["GetCustomer"] == vault.calls["AddCard"] == 5
+    assert vault.calls["GetCard"] == vault.calls["GetCustomer"] == vault.calls["AddCard"] == len(PAUSES) + 1 == 6
 
 
 async def test_what_may_have_been_done_once_stays_unknown(vault: FakeVault, storefront: StorefrontClient) -> None:
@@ -112,15 +114,24 @@ async def test_other_errors_are_not_repeated(vault: FakeVault, billing: BillingC
     assert vault.calls["GetCard"] == vault.calls["GetCustomer"] == 1
 
 
+def test_a_known_vault_is_waited_for_until_the_deadline() -> None:
+    """A vault that never answered is given three seconds: most likely `target` is wrong."""
+    assert 3 < sum(pauses(known=False)) < 4
+    assert sum(itertools.islice(pauses(known=True), 100)) > 60
+    longest = PAUSES[-1] * 1.2
+    assert longest < DEADLINE / 5, "the last attempt is near the deadline"
+
+
+@pytest.mark.parametrize("away", [0.5, 4.5])
 async def test_a_vault_that_comes_back_is_found(
-    vault: FakeVault, billing: BillingClient, monkeypatch: pytest.MonkeyPatch
+    vault: FakeVault, billing: BillingClient, monkeypatch: pytest.MonkeyPatch, away: float
 ) -> None:
-    """Calls that find nobody wait for it a little, so that a restart fails nobody."""
-    monkeypatch.setattr("vault.client.connection.PAUSES", PAUSES)
+    """Calls that find nobody wait for it, so that a restart fails nobody, on a slow machine either."""
+    monkeypatch.setattr("vault.client.connection.pauses", pauses)
     await billing.get_customer("42")
     await vault.stop()
     calls = [asyncio.create_task(billing.get_customer(str(number))) for number in range(30)]
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(away)
     await vault.start(vault.target)
     assert [(await call).customer.customer_id for call in calls] == [str(number) for number in range(30)]
 

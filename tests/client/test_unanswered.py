@@ -51,7 +51,7 @@ def test_a_text_that_nobody_knows_is_in_doubt() -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One repetition."""
-    monkeypatch.setattr("vault.client.connection.PAUSES", (0.01,))
+    monkeypatch.setattr("vault.client.connection.pauses", lambda **_: iter((0.01,)))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The connection: mutual TLS, and the few things that gRPC must be told.
 
-A lost connection is made again at once and then every two seconds at the latest; gRPC alone would wait up to two
+A lost connection is made again at once and then every second at the latest; gRPC alone would wait up to two
 minutes after a long outage. What is sent again over it is decided by `vault.client.repeating`. Compression stays off
 (CRIME: what compresses well betrays what it repeats), sizes are limited on both sides, and a proxy named in the
 environment is not used: the vault is reached directly or not at all.
@@ -36,7 +36,7 @@ def options() -> list[tuple[str, str | int]]:
         # Only of requests that gRPC itself knows to have reached nobody: no retry policy is given.
         ("grpc.enable_retries", 1),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.max_receive_message_length", MAX_RECEIVE),
         ("grpc.max_send_message_length", MAX_SEND),
         ("grpc.enable_http_proxy", 0),

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from vault.client.checkpoints import Witness
 from vault.client.pins import Pins
-from vault.client.repeating import PAUSES, after, has_request_id, is_read, may_repeat, paused
+from vault.client.repeating import after, has_request_id, is_read, may_repeat, paused, pauses
 from vault.client.status import from_rpc
 from vault.client.unanswered import Failure
 from vault.errors import OutcomeUnknown, RateLimited, Unavailable
@@ -56,6 +56,7 @@ class Connection:
         self.witness = witness
         self._channel = channel
         self._closed = False
+        self._known = False
         self._turns = asyncio.Semaphore(MAX_CALLS)
         self.customers = CustomerServiceStub(channel)
         self.contacts = ContactServiceStub(channel)
@@ -86,11 +87,11 @@ class Connection:
         if has_request_id(request) and not getattr(request, "request_id"):  # noqa: B009 - not every request has it
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010
         ends = asyncio.get_running_loop().time() + deadline
-        pauses, sent = iter(PAUSES), False
+        left, sent = pauses(known=self._known), False
         while isinstance(answer := await self._attempt(method, request, ends), Failure):
             sent = sent or answer.sent
             again = answer.passing and (may_repeat(request) or not sent)
-            if not (again and await paused(after(answer, pauses), ends)):
+            if not (again and await paused(after(answer, left), ends)):
                 if sent and not is_read(request) and isinstance(answer.error, (Unavailable, RateLimited)):
                     raise OutcomeUnknown(f"an earlier attempt may have been done: {answer.error}")
                 raise answer.error
@@ -128,6 +129,7 @@ class Connection:
             # A refusal is logged too, so it shows a checkpoint; what never reached the vault shows none.
             if note := _checkpoint(error.trailing_metadata()):
                 self.witness.accept(note, floor)
+                self._known = True
             return from_rpc(error, write=write)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -136,6 +138,7 @@ class Connection:
             kind = OutcomeUnknown if write else Unavailable
             return Failure(kind("this client was closed before the answer came"), sent=True, passing=False)
         self.witness.accept(_checkpoint(await call.trailing_metadata()), floor)
+        self._known = True
         return response
 
     async def _consistency(self, origin: str, sizes: Sequence[int]) -> Sequence[Sequence[bytes]]:

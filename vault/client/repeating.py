@@ -1,9 +1,11 @@
 """Which requests are sent again, and when.
 
 A call that met a broken connection, or a vault that said "not now", is sent again: the same bytes, under the same
-request_id, after a pause, until the pauses or the deadline are used up. A restart of the vault is over before that. A
-request that may have arrived is sent again only if a second arrival is harmless: a read, or a write whose request has a
-`request_id`. A sealed card is not sealed again for it, so it arrives under the same salt.
+request_id, after a pause, until the time it has is used up. A vault that has answered this client before is waited for
+until the deadline: most likely it restarts, and how long that takes is its machine's affair. One that never has is
+given three seconds, since a wrong `target` should be told soon. A request that may have arrived is sent again only if
+a second arrival is harmless: a read, or a write whose request has a `request_id`. A sealed card is not sealed again
+for it, so it arrives under the same salt.
 
 A vault that says RATE_LIMITED has done nothing, so its caller waits as long as it says and sends again, anything.
 
@@ -14,14 +16,15 @@ stop for all callers of a channel, which are fewer than a service has calls unde
 import asyncio
 import secrets
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 from google.protobuf.message import Message
 
 from vault.client.unanswered import Failure
 from vault.errors import RateLimited
 
-PAUSES = (0.1, 0.3, 0.9, 1.8)
-"""Seconds before a request is sent again, give or take a fifth."""
+PAUSES = (0.1, 0.3, 0.9, 0.9, 0.9)
+"""Seconds before a request is sent again, give or take a fifth; the last one is repeated if the vault is known."""
 
 _SHORTEST = 0.8
 _LEAST = 0.01
@@ -43,14 +46,23 @@ def may_repeat(request: type[Message] | Message) -> bool:
     return is_read(request) or has_request_id(request)
 
 
-def after(failure: Failure, pauses: Iterator[float]) -> float | None:
+def pauses(*, known: bool) -> Iterator[float]:
+    """The pauses of one call.
+
+    Args:
+        known: whether this vault has answered this client before; then only the deadline ends them.
+    """
+    return chain(PAUSES, repeat(PAUSES[-1])) if known else iter(PAUSES)
+
+
+def after(failure: Failure, left: Iterator[float]) -> float | None:
     """Seconds until the next attempt: as long as the vault says to a caller over its limit, else the next pause.
 
     A limit takes no pause away: the vault is well, and the request has its turn as long as its deadline lasts.
     """
     if isinstance(failure.error, RateLimited):
         return max(_LEAST, failure.error.after) / _SHORTEST  # not before it, whichever way the pause is rounded
-    return next(pauses, None)
+    return next(left, None)
 
 
 async def paused(seconds: float | None, ends: float) -> bool:
