@@ -191,6 +191,25 @@ async def test_a_longer_log_erases_and_deletes_again(place: Place) -> None:
         assert await _names(vault) == {"kept": name, "changed": name, "deleted": GONE, "erased": GONE, "new": GONE}
 
 
+async def test_a_longer_log_deletes_again_what_was_changed_before_it_was_deleted(place: Place) -> None:
+    """The version that is restored is not the one that the deletion names; those between lead from one to the other."""
+    data, keys = place.backup("data"), place.backup("keys")
+    async with opened(place.home) as vault:
+        for name in ("First Change", "Second Change"):
+            put = contacts.PutContactRequest(customer_id="deleted", contact=contact(name=name))
+            await vault.call("care", "ContactService.PutContact", put)
+        await vault.call("care", "ContactService.DeleteContact", contacts.DeleteContactRequest(customer_id="deleted"))
+        put = contacts.PutContactRequest(customer_id="changed", contact=contact(name="Changed Name"))
+        await vault.call("care", "ContactService.PutContact", put)
+    longer = place.folder / "old.db"
+    shutil.copy(place.home / "data" / "vault.db", longer)
+    told = place.restore(data, keys, longer, cut=True)
+    assert told.delete_again == told.counts["deleted_again"] == 1
+    async with opened(place.home) as vault:
+        names = await _names(vault)
+        assert (names["deleted"], names["changed"]) == (GONE, contact().name)
+
+
 async def test_many_writes_later_every_record_is_as_it_was(place: Place) -> None:
     """Several versions of each, more than one page of keys."""
     async with opened(place.home) as vault:

@@ -1,7 +1,8 @@
 """What a longer copy of the log knows, and restored stores do not: who was erased and what was deleted since.
 
 The log names nobody, so this works by what only the restored data can resolve: the pseudonym under the customer's lock,
-and digests of stored bytes.
+and digests of stored bytes. What was deleted may have been changed first, and what is restored is the version before:
+each write names the digest that it replaced, so the versions that followed are walked to the last one.
 """
 
 from collections import Counter
@@ -24,6 +25,8 @@ class Missing:
     """Pseudonyms, and when."""
     deleted: set[bytes] = field(default_factory=set)
     """Digests of the stored bytes."""
+    replaced_by: dict[bytes, bytes] = field(default_factory=dict)
+    """Digests of stored bytes, and of those that took their place."""
 
     def __bool__(self) -> bool:
         return bool(self.actions or self.erased or self.deleted)
@@ -41,5 +44,15 @@ class Missing:
             if entry.written or entry.replaced or entry.action == _ERASE:
                 self.actions[entry.action] += 1
             for written, replaced in zip(entry.written, entry.replaced, strict=True):
-                if replaced and not written:
+                if replaced and written:
+                    self.replaced_by[bytes(replaced)] = bytes(written)
+                elif replaced:
                     self.deleted.add(bytes(replaced))
+
+    def says_deleted(self, digest: bytes) -> bool:
+        """Whether a version, or the last of those that followed it, was deleted."""
+        for _ in self.replaced_by:  # a chain has no more links than there are
+            if (after := self.replaced_by.get(digest)) is None:
+                break
+            digest = after
+        return digest in self.deleted

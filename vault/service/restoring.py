@@ -201,14 +201,14 @@ class _Run:
             return key
 
     def _gone(self, row: Row, key: WrappedKey, erased: dict[Owner, int]) -> bool:
-        """Whether the missing entries say that this very version was deleted; notes owners whom they say erased."""
+        """Whether the missing entries say that the record was deleted; notes owners whom they say erased."""
         if RecordName(row.owner) == row.record_name and self._missing.erased:
             opened = self._records.unlock(Locked(*row, key.n, key.created_at, key.wrapped))
             if not isinstance(opened, DataLoss):
                 at = self._missing.erased.get(bytes(customer_facts(opened).subject))
                 if at is not None:
                     erased[row.owner] = at
-        return digest_of(row.stored) in self._missing.deleted
+        return self._missing.says_deleted(digest_of(row.stored))
 
 
 def _call(settings: Settings, action: str, now: int) -> Call:
