@@ -191,6 +191,21 @@ async def test_a_longer_log_erases_and_deletes_again(place: Place) -> None:
         assert await _names(vault) == {"kept": name, "changed": name, "deleted": GONE, "erased": GONE, "new": GONE}
 
 
+async def test_a_longer_log_closes_the_log_even_if_nobody_said_that_it_was_cut(place: Place) -> None:
+    """Were it to go on, its key would sign other entries in the place of those that the longer copy has."""
+    data, keys = place.backup("data"), place.backup("keys")
+    async with opened(place.home) as vault:
+        await vault.get_contact(customer_id="kept")  # not even a write is missing
+        published = len(await vault.entries())
+    longer = place.folder / "old.db"
+    shutil.copy(place.home / "data" / "vault.db", longer)
+    told = place.restore(data, keys, longer)
+    ((log, seen, left),) = told.cut_logs
+    assert (log, seen, left < seen, told.log_id) == ("log-0", published, True, "log-1")
+    again = place.restore(longer=longer)
+    assert (again.cut_logs, again.log_id or "log-1") == ([], "log-1")
+
+
 async def test_a_longer_log_deletes_again_what_was_changed_before_it_was_deleted(place: Place) -> None:
     """The version that is restored is not the one that the deletion names; those between lead from one to the other."""
     data, keys = place.backup("data"), place.backup("keys")

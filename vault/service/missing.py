@@ -28,6 +28,9 @@ class Missing:
     replaced_by: dict[bytes, bytes] = field(default_factory=dict)
     """Digests of stored bytes, and of those that took their place."""
 
+    longer: dict[str, int] = field(default_factory=dict)
+    """Logs that have more entries there than in the stores, and how many."""
+
     def __bool__(self) -> bool:
         return bool(self.actions or self.erased or self.deleted)
 

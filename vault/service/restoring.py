@@ -20,6 +20,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from vault.audit.entry import NO_DIGEST, digest_of
@@ -73,7 +74,14 @@ class Done:
 
 
 async def plan(
-    settings: Settings, survey: Survey, data: Path, keys: Path, *, cut: bool, pinned: Collection[str] = ()
+    settings: Settings,
+    survey: Survey,
+    data: Path,
+    keys: Path,
+    *,
+    cut: bool,
+    longer: Mapping[str, int] = MappingProxyType({}),
+    pinned: Collection[str] = (),
 ) -> Plan:
     """Make the plan; nothing is written.
 
@@ -83,6 +91,7 @@ async def plan(
         data: the file that is, or is to be, the data store.
         keys: the same of the key store.
         cut: whether the operator says that the log was cut, though nothing here shows it.
+        longer: logs that a copy elsewhere has more entries of, and how many: these were cut, whoever says so or not.
         pinned: logs that callers know: an earlier restore may have begun one that these stores know nothing of.
 
     Raises:
@@ -92,7 +101,9 @@ async def plan(
     look = Look(data, keys)
     try:
         rows, slot = await _rows(settings, look), settings.vault.log_id
-        return Plan(survey, await decide(rows, slot, survey.sizes, survey.short, cut=cut, pinned=pinned), slot)
+        published = survey.short
+        published |= {log: max(size, published.get(log, 0)) for log, size in longer.items()}
+        return Plan(survey, await decide(rows, slot, survey.sizes, published, cut=cut, pinned=pinned), slot)
     finally:
         look.close()
 

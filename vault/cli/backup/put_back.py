@@ -94,8 +94,10 @@ def restore(wish: Wish, agree: Callable[[Told], bool], step: Step) -> Told:
         with joined(*files, look_through=True) as look:
             survey = look.survey(*files)
         pinned = [origin.rpartition("/")[2] for origin in logs_on_disk.pinned_logs(wish.layout.pins)]
-        planned = asyncio.run(restoring.plan(settings, survey, *files, cut=wish.cut, pinned=pinned))
         missing = _missing(wish.longer, wish.layout.pins, survey) if wish.longer else Missing()
+        planned = asyncio.run(
+            restoring.plan(settings, survey, *files, cut=wish.cut, longer=missing.longer, pinned=pinned)
+        )
         told = _told(planned, missing)
         if not agree(told):
             return told
@@ -141,8 +143,12 @@ def _missing(longer: Path, pins: Path, survey: Survey) -> Missing:
         if report.finding is not None:
             raise DataLoss(f"{longer}: {log.origin} is not what was signed ({report.finding})")
         left = survey.sizes.get(log.log_id, 0)
+        if not report.entries:
+            continue  # of a log that it does not have, one that a restore began since, it says nothing
         if report.entries < left:
             raise ConfigError(str(longer), log.log_id, f"is shorter than what is in the stores ({left} entries)")
+        if report.entries > left:
+            found.longer[log.log_id] = report.entries
         found.read(entry for index, entry, _ in log.entries() if index >= left)
     return found
 
