@@ -211,7 +211,10 @@ class SqliteStorage:
 
     async def forget_requests(self, before: int) -> int:
         """See the port."""
-        return await self._writer.run(system.forget_requests(before))
+        total = 0
+        while gone := await self._writer.run(system.forget_requests(before)):
+            total += gone
+        return total
 
     async def clock_note(self) -> ClockNote | None:
         """See the port."""

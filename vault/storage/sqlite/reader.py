@@ -9,7 +9,7 @@ their results had to be put together; records all over a file take about 1,000.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,13 @@ _LOCKED_TYPES = (*_ROW_TYPES, *_KEY_TYPES[3:])
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN key_places USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
+_IN_RANGE = "(owner, record_name, key_id) > (?, ?, ?) AND (owner, record_name, key_id) <= (?, ?, ?)"
 COUNTING_S = 0.25
 _END = "\U0010ffff"
 """After every name that starts with what stands before it."""
+
+KeyRange = tuple[tuple[str, str, bytes], tuple[str, str, bytes]]
+"""Keys after one (owner, record name, key id), up to and with another."""
 
 
 class Reader:
@@ -166,17 +170,25 @@ class Reader:
         found = self._all(self._data, "SELECT right_at, doubt FROM clock")
         return ClockNote(*found[0]) if found else None
 
-    def live_keys(self, after: tuple[str, str, bytes], created_before: int, limit: int) -> list[WrappedKey]:
-        """Live keys in key order, for the sweep."""
-        sql = f"""{_KEY} WHERE (owner, record_name, key_id) > (?, ?, ?) AND retired_at = 0 AND created_at < ?
-            ORDER BY owner, record_name, key_id LIMIT ?"""
-        return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, created_before, limit)]
+    def key_ranges(self, keys: int) -> Iterator[KeyRange]:
+        """The whole key store in key order, in ranges of so many keys, whether a walk wants many of them or none."""
+        sql = """SELECT owner, record_name, key_id FROM key_places WHERE (owner, record_name, key_id) > (?, ?, ?)
+            ORDER BY owner, record_name, key_id LIMIT 1 OFFSET ?"""
+        after: tuple[str, str, bytes] = ("", "", b"")
+        while found := self._all(self._keys, sql, *after, keys - 1):
+            yield after, found[0]
+            after = found[0]
+        yield after, (_END, _END, b"")
 
-    def retired_keys(self, after: tuple[str, str, bytes], retired_before: int, limit: int) -> list[WrappedKey]:
-        """Retired keys in key order, for the purge."""
-        sql = f"""{_KEY} WHERE (owner, record_name, key_id) > (?, ?, ?) AND retired_at > 0 AND retired_at < ?
-            ORDER BY owner, record_name, key_id LIMIT ?"""
-        return [WrappedKey(*key) for key in self._all(self._keys, sql, *after, retired_before, limit)]
+    def live_keys(self, within: KeyRange, created_before: int) -> list[WrappedKey]:
+        """Live keys of a range, for the sweep."""
+        sql = f"{_KEY} WHERE {_IN_RANGE} AND retired_at = 0 AND created_at < ?"
+        return [WrappedKey(*key) for key in self._all(self._keys, sql, *within[0], *within[1], created_before)]
+
+    def retired_keys(self, within: KeyRange, retired_before: int) -> list[WrappedKey]:
+        """Retired keys of a range, for the purge."""
+        sql = f"{_KEY} WHERE {_IN_RANGE} AND retired_at > 0 AND retired_at < ?"
+        return [WrappedKey(*key) for key in self._all(self._keys, sql, *within[0], *within[1], retired_before)]
 
     def scan(self, wanted: Collection[KeyId]) -> set[KeyId]:
         """Which of these ids rows have, whatever their index says; from any thread, on a connection of its own."""

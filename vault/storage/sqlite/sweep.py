@@ -20,15 +20,15 @@ from vault.storage.sqlite.stores import Stores
 from vault.storage.sqlite.writer import Writer
 
 AT_ONCE = 200
-"""Keys per slice: well under a millisecond of the event loop."""
+"""Keys that one slice looks at, old enough or not: well under a millisecond of the event loop."""
 
 
 async def sweep(reader: Reader, writer: Writer, now: int, retired_form: Callable[[WrappedKey], WrappedKey]) -> int:
     """Retire what is stale; how many keys were. `retired_form` wraps a key again under the other label."""
     retired = 0
-    after = ("", "", b"")
-    while keys := reader.live_keys(after, now - YOUNG_MS, AT_ONCE):
-        after = (keys[-1].owner, keys[-1].record_name, keys[-1].key_id)
+    for within in reader.key_ranges(AT_ONCE):
+        await asyncio.sleep(0)
+        keys = reader.live_keys(within, now - YOUNG_MS)
         rows = reader.fetch([key.record_name for key in keys])
         stale = [key for key in keys if (row := rows.get(key.record_name)) is not None and row.key_id != key.key_id]
         if rowless := [key for key in keys if key.record_name not in rows]:
@@ -36,7 +36,6 @@ async def sweep(reader: Reader, writer: Writer, now: int, retired_form: Callable
             stale += [key for key in rowless if key.key_id not in hidden]
         if stale:
             retired += await writer.run(_retire([Retirement(retired_form(key), now) for key in stale]))
-        await asyncio.sleep(0)
     return retired
 
 
