@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from vault.cli.backup.take import take
 from vault.cli.deployment.layout import Layout
 from vault.errors import ConfigError, DataLoss, NotFound, VaultError
 from vault.service.settings import Settings
+from vault.storage.engine import sqlite3
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1.customer_service_pb2 import EraseCustomerRequest
 
@@ -277,6 +278,25 @@ async def test_a_copy_that_was_cut_short_is_refused_before_anything_is_changed(p
             _ = place.restore(copy) if store == "data" else place.restore(None, copy)
         copy.with_name(f"{copy.name}.json").unlink(missing_ok=True)
     assert {path: path.read_bytes() for path in place.home.glob("*/*.db")} == live
+
+
+async def test_a_row_that_its_index_does_not_find_is_no_deleted_one(place: Place) -> None:
+    """What the index hides would look deleted, and with an older key store its key would be destroyed for that."""
+    keys = place.backup("keys")
+    async with opened(place.home) as vault:
+        await _go_on(vault)
+    data = place.home / "data" / "vault.db"
+    with closing(sqlite3.connect(data)) as connection:
+        sql = "SELECT (rootpage - 1) * page_size FROM sqlite_schema, pragma_page_size WHERE name = ?"
+        (page,) = connection.execute(sql, ("sqlite_autoindex_records_1",)).fetchone()
+    content = bytearray(data.read_bytes())
+    name = b"customers/keptcustomers/kept/contact"
+    content[content.index(name, page) + len(name) - 1] ^= 2
+    data.write_bytes(content)
+    before = (place.home / "keys" / "keys.db").read_bytes()
+    with pytest.raises(DataLoss, match="is damaged"):
+        place.restore(keys=keys)
+    assert (place.home / "keys" / "keys.db").read_bytes() == before
 
 
 async def test_a_store_of_another_vault_or_kind_is_refused(place: Place, tmp_path: Path) -> None:
