@@ -12,7 +12,7 @@ from tests.storage.values import LOG, NOW, commit, item, name, owner, put, remov
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
 from vault.storage.port import Put, SystemRow
-from vault.storage.sqlite import connection, house
+from vault.storage.sqlite import connection, driver, house
 
 
 def _bytes(sqlite: SqliteDriver) -> bytes:
@@ -145,7 +145,7 @@ async def _timed(work_: Awaitable[object]) -> float:
 
 async def test_an_erasure_waits_for_a_reader_and_says_so(sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process reads, the WAL cannot be cut; the erasure is repeated when it can."""
-    monkeypatch.setattr(connection, "WRITER_WAITS_S", 0.05)
+    monkeypatch.setattr(driver, "ERASURE_WAITS_S", 0)
     store = await sqlite.open()
     new: Put = put(name(1))
     await store.commit(work(item(new)))
@@ -163,4 +163,29 @@ async def test_an_erasure_waits_for_a_reader_and_says_so(sqlite: SqliteDriver, m
     await store.close()
     store = await sqlite.open()
     assert await store.finish_erasures(LOG, lambda *_: b"") == ()
+    await store.close()
+
+
+async def test_nobody_waits_for_an_erasure_that_waits_for_a_backup(
+    sqlite: SqliteDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the key store is copied others write; its receipt then counts what it destroyed at first."""
+    monkeypatch.setattr(driver, "ERASURE_AGAIN_S", 0.01)
+    store = await sqlite.open()
+    await store.commit(work(item(put(name(1)))))
+    reader = sqlite3.connect(sqlite.keys)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM record_keys").fetchall()
+    erasing = asyncio.ensure_future(store.erase(owner(1), NOW, LOG, _entry))
+    for _ in range(1000):
+        if await store.erased(owner(1)):
+            break
+        await asyncio.sleep(0.01)
+    for customer in (2, 3):
+        await store.commit(work(item(put(name(customer)))))
+    assert not erasing.done()
+    reader.close()
+    erased = await erasing
+    assert (erased.keys, erased.rows) == (1, 1)
+    assert await store.fetch([name(1), name(2), name(3)]) == await store.fetch([name(2), name(3)])
     await store.close()

@@ -1,11 +1,13 @@
 """The port's methods on SQLite: reads go to the reader, all else to the writer."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
+from vault.errors import OutcomeUnknown
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -28,6 +30,10 @@ from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
 from vault.storage.stats import StoreFigures, WriterStats
+
+ERASURE_WAITS_S = 15.0
+"""For a backup of the key store; the writer serves others meanwhile."""
+ERASURE_AGAIN_S = 0.5
 
 
 class SqliteStorage:
@@ -139,7 +145,14 @@ class SqliteStorage:
 
     async def erase(self, owner: Owner, erased_at: int, log_id: str, finish: EraseEntry) -> Erased:
         """See the port."""
-        return await self._writer.run(Erasure(owner, erased_at, log_id, finish).run)
+        erasure, until = Erasure(owner, erased_at, log_id, finish), time.monotonic() + ERASURE_WAITS_S
+        while True:
+            try:
+                return await self._writer.run(erasure.run)
+            except OutcomeUnknown:
+                if not erasure.in_the_way or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(ERASURE_AGAIN_S)
 
     # SystemStore
 

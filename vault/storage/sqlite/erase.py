@@ -10,6 +10,9 @@ failure of `finish` leaves all as it was. After step 1 there is no way back. If 
 disk, a reader in the way), the caller is told that the outcome is open, and the erasure is finished when it can be: by
 the writer itself between two turns (`house`), by a repeated call, or by the next start, which takes each store's
 tombstones to the other. Rows and entry go in one commit, whoever finishes, so that no crash can come between them.
+
+A reader in the way of step 2 is a backup of the key store, which may take a while; the writer must not, since every
+call waits for it. So an attempt gives up soon, and is made again (see the driver) until it has waited long enough.
 """
 
 import heapq
@@ -31,6 +34,8 @@ _TOMBSTONES = "SELECT owner, erased_at FROM tombstones ORDER BY owner"
 _COUNT = "SELECT count(*) FROM records WHERE owner = ?"
 _ROWS = """SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records
     WHERE owner = ? AND record_name > ? ORDER BY record_name LIMIT ?"""
+_BRIEFLY_S = 0.05
+"""For a reader in the way: longer than any of ours stays there."""
 _ROWS_PER_ENTRY = 1000
 """Of an erasure that a start finishes: an entry stays small enough to be read over the wire."""
 _KEYS = 0
@@ -38,7 +43,7 @@ _KEYS = 0
 _ENTRY = "INSERT INTO log_entries (log_id, idx, entry, leaf) {values}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Erasure:
     """One call of `erase`."""
 
@@ -46,36 +51,47 @@ class Erasure:
     erased_at: int
     log_id: str
     finish: EraseEntry
+    in_the_way: bool = False
+    """Whether the last attempt met a reader of another process, after its keys."""
+    _keys: int = 0
+    """Destroyed by attempts before."""
+    _done: Erased | None = None
 
     def run(self, stores: Stores) -> Erased:
-        """All steps, in the writer's thread.
+        """All steps, in the writer's thread; again, if an attempt before did not end and nobody finished it since.
 
         Raises:
             OutcomeUnknown: it stopped after step 1; the owner counts as erased, and repeating finishes it.
         """
+        if self._done is not None:
+            return self._done
         before = stores.sequence
         try:
-            erased = self._steps(stores)
+            self._done = self._steps(stores)
         except (Unavailable, sqlite3.Error) as error:
-            if stores.sequence == before or isinstance(failures.while_writing(error), failures.Fatal):
+            untouched = stores.sequence == before and not self._keys
+            if untouched or isinstance(failures.while_writing(error), failures.Fatal):
                 raise
+            self.in_the_way = isinstance(error, Unavailable)
             stores.unfinished[self.owner] = self.run
             raise OutcomeUnknown("the keys are destroyed; the rest follows, or repeat the erasure") from None
         stores.unfinished.pop(self.owner, None)
-        return erased
+        return self._done
 
     def _steps(self, stores: Stores) -> Erased:
         with stores.data_transaction() as data:
             row_count: int = data.execute(_COUNT, (self.owner,)).fetchone()[0]
             with stores.key_transaction() as keys:  # (1)
                 doomed = slots.of_owner(keys, self.owner)
-                entry = self.finish(len(doomed), row_count)
+                entry = self.finish(self._keys + len(doomed), row_count)
                 bury_keys(keys, self.owner, self.erased_at, doomed)
-            truncate(stores.keys)  # (2)
+            self._keys += len(doomed)
+            with stores.waiting(_BRIEFLY_S):
+                truncate(stores.keys)  # (2)
             bury_rows(data, self.owner, self.erased_at)  # (3)
             size = _append(stores, self.log_id, [entry])
         stores.log_sizes[self.log_id] = size
-        return Erased(len(doomed), row_count, size - 1)
+        return Erased(self._keys, row_count, size - 1)
 
 
 def bury_keys(keys: sqlite3.Connection, owner: Owner, erased_at: int, doomed: Sequence[slots.Place]) -> None:

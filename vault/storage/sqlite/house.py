@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite import failures
-from vault.storage.sqlite.connection import WRITER_WAITS_S, checkpoint, truncate
+from vault.storage.sqlite.connection import checkpoint, truncate
 from vault.storage.sqlite.stores import Stores
 
 SETTLE_AFTER_S = 0.5
@@ -42,7 +42,7 @@ class House:
             self._due = time.monotonic() + SETTLE_AFTER_S
         elif time.monotonic() >= self._due:
             self._due = time.monotonic() + SETTLE_AFTER_S
-            with _without_waiting(stores):
+            with stores.waiting(0):  # this can come later
                 settle(stores)
 
     def leave(self, stores: Stores) -> None:
@@ -53,18 +53,6 @@ class House:
         with _later():
             truncate(stores.keys)
         stores.close()
-
-
-@contextlib.contextmanager
-def _without_waiting(stores: Stores) -> Iterator[None]:
-    """Give way at once where another process reads (a backup): calls are waiting behind, and this can come later."""
-    try:
-        for store in (stores.data, stores.keys):
-            store.execute("PRAGMA busy_timeout = 0").fetchall()
-        yield
-    finally:
-        for store in (stores.data, stores.keys):
-            store.execute(f"PRAGMA busy_timeout = {WRITER_WAITS_S * 1000:.0f}").fetchall()
 
 
 def settle(stores: Stores) -> None:

@@ -67,6 +67,18 @@ class Stores:
                 self.data.execute("UPDATE meta SET depends_on = ?", (relies_on,))
         self.depends_on = relies_on
 
+    @contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """Wait only so long for another process that holds a lock (a backup): calls are waiting behind."""
+        before = [(store, store.execute("PRAGMA busy_timeout").fetchone()[0]) for store in (self.data, self.keys)]
+        try:
+            for store, _ in before:
+                store.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").fetchall()
+            yield
+        finally:
+            for store, milliseconds in before:
+                store.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+
     def close(self) -> None:
         """Close both connections; their WALs go with them."""
         self.data.close()
