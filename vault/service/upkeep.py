@@ -14,7 +14,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from vault.errors import OpenError, VaultError
+import structlog
+
+from vault.errors import OpenError
 from vault.keyring.requests import RequestKeys
 from vault.service.clock import Clock
 from vault.service.opening import Records
@@ -24,6 +26,8 @@ EVERY_S = 3600.0
 DAY_MS = 24 * 3600 * 1000
 WINDOW_MS = 7 * DAY_MS
 WATCH_S = 20.0
+
+_log = structlog.get_logger()
 
 
 class Upkeep:
@@ -86,8 +90,9 @@ class Upkeep:
             # A full disk or a damaged page: calls report it, the next round tries again.
             try:
                 await self.round()
-            except VaultError:
+            except Exception as error:  # noqa: BLE001 - a fault of ours in one round must not end all later ones
                 self.failures += 1
+                _log.warning("upkeep failed", why=type(error).__name__)
             else:
                 if not self._clock.doubt:
                     self.succeeded_at = time.time_ns() // 1_000_000
@@ -98,7 +103,7 @@ class Upkeep:
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(WATCH_S, left))
             held = bool(self._clock.doubt)
-            with suppress(VaultError):
+            with suppress(Exception):  # the next look, or the round, meets it again and counts it
                 if await self._clock.trusted() is not None and held:
                     return
 
