@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.vaults import OpenVault, contact, make_home, opened
-from vault.cli.backup import put_back
+from vault.cli.backup import announce, put_back
 from vault.cli.backup.put_back import Told, Wish
 from vault.cli.backup.take import take
 from vault.cli.deployment.layout import Layout
@@ -144,6 +144,27 @@ async def test_the_pins_and_the_settings_name_the_log_that_goes_on(place: Place)
     with pytest.raises(ConfigError, match='ended with a restore: set it to "log-1"'):
         async with opened(place.home):
             pass
+
+
+async def test_a_restore_that_was_cut_short_before_its_pins_pins_the_log_when_it_is_run_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else callers could never be given the new log's key, and nothing would say so."""
+    data = place.backup("data")
+    async with opened(place.home) as vault:
+        await vault.create("new")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(announce, "pin_log", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.restore(data=data)
+    told = place.restore()
+    pins = json.loads((place.home / "pins.json").read_text())
+    assert pins["logs"]["vault.example/log/log-1"] == told.public_key
+    assert 'log_id = "log-1"' in (place.home / "vault.toml").read_text()
 
 
 async def test_keys_put_back_lose_what_was_written_since(place: Place) -> None:

@@ -178,9 +178,10 @@ def _announce(wish: Wish, settings: Settings, done: Done, told: Told) -> None:
     """Name the log that goes on in vault.toml and in the pins, and say what is left to do by hand."""
     told.log_id, told.origin, told.public_key = done.log_id, done.origin, done.public_key.hex()
     if done.log_id != settings.vault.log_id:
+        # The settings last: as long as they name the old log, what a kill cut short here is done by the next run.
+        announce.pin_log(wish.layout.pins, done.origin, done.public_key)
         if not announce.name_log(wish.config, done.log_id):
             told.next_steps.append(f'set log_id = "{done.log_id}" in the table [vault] of {wish.config}')
-        announce.pin_log(wish.layout.pins, done.origin, done.public_key)
         told.next_steps.append(
             f"give every caller the new {wish.layout.pins}: the log goes on as {done.origin}, which they must pin"
         )
