@@ -228,6 +228,24 @@ async def test_a_longer_log_closes_the_log_even_if_nobody_said_that_it_was_cut(p
     assert (again.cut_logs, again.log_id or "log-1") == ([], "log-1")
 
 
+async def test_what_a_restore_lost_is_not_deleted_again(place: Place) -> None:
+    """An older key store was put back by mistake; with the right one the rows open, whatever the log says of them."""
+    oldest = place.backup("keys", "oldest")
+    async with opened(place.home) as vault:
+        await vault.create("new")
+    data, keys = place.backup("data"), place.backup("keys")
+    assert place.restore(keys=oldest).counts["rows_without_key"]
+    async with opened(place.home) as vault:
+        assert (await _names(vault))["new"] == GONE
+        await vault.call("care", "ContactService.DeleteContact", contacts.DeleteContactRequest(customer_id="deleted"))
+    longer = place.folder / "old.db"
+    shutil.copy(place.home / "data" / "vault.db", longer)
+    assert place.restore(data, keys, longer).counts["deleted_again"] == 1
+    async with opened(place.home) as vault:
+        names = await _names(vault)
+        assert (names["new"], names["deleted"]) == (contact().name, GONE)
+
+
 async def test_a_longer_log_deletes_again_what_was_changed_before_it_was_deleted(place: Place) -> None:
     """The version that is restored is not the one that the deletion names; those between lead from one to the other."""
     data, keys = place.backup("data"), place.backup("keys")

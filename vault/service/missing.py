@@ -8,11 +8,14 @@ each write names the digest that it replaced, so the versions that followed are 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from vault.audit.entry import parse
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 
-_ERASE = "CustomerService.EraseCustomer"
+LOST: Final = "RestoreLost"
+"""Rows that a restore took out because an older key store had no keys for them: they were not deleted."""
+_ERASE: Final = "CustomerService.EraseCustomer"
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Missing:
         """
         for raw in entries:
             entry = parse(raw)
+            if entry.action == f"Vault.{LOST}":
+                continue
             if entry.action == _ERASE and entry.outcome == OUTCOME_ALLOWED:
                 self.erased |= {bytes(subject): entry.time for subject in entry.subjects}
             if entry.written or entry.replaced or entry.action == _ERASE:

@@ -36,7 +36,7 @@ from vault.policy.model import Caller
 from vault.service.call import Call
 from vault.service.closing import Logs, close, decide
 from vault.service.entries import Touched, new_subject, touched_entry
-from vault.service.missing import Missing
+from vault.service.missing import LOST, Missing
 from vault.service.opening import Records, customer_facts
 from vault.service.settings import Settings
 from vault.service.vault import finish_erasures, root_key_provider
@@ -170,7 +170,8 @@ class _Run:
         counts["keys_revived"] = repair.revive(self._live_form)  # (4)
         retired, destroyed = repair.settle_loose(self._now, self._retired_form, destroy=newer_data)  # (5)
         counts["keys_retired"], counts["keys_destroyed"] = retired, destroyed
-        counts["rows_without_key"] = repair.drop_keyless(done.log_id, self._dropped)  # (6)
+        keyless = self._lost if newer_data else self._dropped
+        counts["rows_without_key"] = repair.drop_keyless(done.log_id, keyless)  # (6)
         if self._plan.survey.keys_behind:
             counts["requests_forgotten"] = repair.forget_requests_since_keys()  # (7)
         if self._missing:
@@ -190,11 +191,18 @@ class _Run:
         return touched_entry(_call(self._settings, action, self._now), touched or Touched(), counts=counts)
 
     def _dropped(self, rows: Sequence[Row]) -> bytes:
+        return self._went("RestoreDropped", rows)
+
+    def _lost(self, rows: Sequence[Row]) -> bytes:
+        """Nobody deleted these: if newer keys are found after all, a later restore must not take it for that."""
+        return self._went(LOST, rows)
+
+    def _went(self, action: str, rows: Sequence[Row]) -> bytes:
         """Whose pseudonyms these were nobody can tell without the keys; the digests say which rows went."""
         touched, subject = Touched(), new_subject()
         for row in rows:
             touched.wrote(subject, row.record_name, NO_DIGEST, digest_of(row.stored))
-        return self._entry("RestoreDropped", {}, touched)
+        return self._entry(action, {}, touched)
 
     def _live_form(self, key: WrappedKey) -> WrappedKey | None:
         try:
