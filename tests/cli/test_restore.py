@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -280,6 +281,35 @@ async def test_many_writes_later_every_record_is_as_it_was(place: Place) -> None
     async with opened(place.home) as vault:
         for number in range(0, 200, 7):
             assert (await vault.get_contact(customer_id=f"m{number}")).name == contact().name
+
+
+async def test_what_was_changed_before_the_restore_window_is_lost_and_named(place: Place) -> None:
+    """The purge took the key of the version in the backup, the restore takes the newer version: nothing is left.
+
+    What was changed within the window is back; what was not changed at all, too.
+    """
+    async with opened(place.home) as vault:
+        await vault.create("late", cards=[])
+    data = place.backup("data")
+    async with opened(place.home) as vault:
+        await _go_on(vault)
+    async with opened(place.home) as vault:  # what was replaced is retired by now
+        window_ms = 7 * 24 * 3600 * 1000
+        assert (await vault.parts.store.purge(time.time_ns() // 1_000_000 - window_ms)).destroyed == 0
+        assert (await vault.parts.store.purge(time.time_ns() // 1_000_000 + 1)).destroyed == 1
+        put = contacts.PutContactRequest(customer_id="late", contact=contact(name="Later"))
+        await vault.call("care", "ContactService.PutContact", put)
+    told = place.restore(data=data)
+    assert "customers/changed/contact" in told.lost
+    assert told.older == ["customers/late/contact"]
+    assert not any("kept" in name for name in told.lost + told.older)
+    async with opened(place.home) as vault:
+        name = contact().name
+        assert await _names(vault) == {"kept": name, "changed": GONE, "deleted": GONE, "erased": GONE, "new": GONE}
+        assert (await vault.get_contact(customer_id="late")).name == name
+        put = contacts.PutContactRequest(customer_id="changed", contact=contact(name="Written Again"))
+        await vault.call("care", "ContactService.PutContact", put)
+        assert (await vault.get_contact(customer_id="changed")).name == "Written Again"
 
 
 async def test_a_second_restore_follows_the_first(place: Place) -> None:

@@ -1,13 +1,15 @@
 """What a restore changes beside the stores: which log vault.toml names, and whose key the pins hold.
 
 Both files are the operator's. Of vault.toml one line is changed, and nothing if it does not look like what `init`
-wrote; pins.json gets one more log. Copies that callers hold elsewhere cannot be reached from here, and must not be:
-that the operator hands them out is what tells callers that the restore was meant.
+wrote; pins.json gets one more log, and so do copies in the vault's folder that list the same logs, whatever else they
+pin (in the midst of a rotation, or for some purposes only). Copies that callers hold elsewhere cannot be reached from
+here, and must not be: that the operator hands them out is what tells callers that the restore was meant.
 """
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from vault.errors import ConfigError
 from vault.pki import files
@@ -30,16 +32,25 @@ def pin_log(pins: Path, origin: str, public_key: bytes) -> list[Path]:
     Raises:
         ConfigError: pins.json is no such file.
     """
-    before = files.read(pins)
+    found = _read(pins)
+    if found is None:
+        raise ConfigError(str(pins), "logs", "must give a public key in hex for each origin")
+    before = dict(found["logs"])
+    changed = []
+    for path in (pins, *sorted(pins.parent.glob("callers/*/pins.json"))):
+        copy = _read(path)
+        if copy is None or copy["logs"] != before or origin in before:
+            continue
+        copy["logs"] = before | {origin: public_key.hex()}
+        files.write_over(path, (json.dumps(copy, indent=2) + "\n").encode(), files.PUBLIC)
+        changed.append(path)
+    return changed
+
+
+def _read(pins: Path) -> dict[str, Any] | None:
+    """The file's content; None if it holds no logs."""
     try:
-        found = json.loads(before)
-        found["logs"][origin] = public_key.hex()
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(str(pins), "logs", "must give a public key in hex for each origin") from None
-    after = (json.dumps(found, indent=2) + "\n").encode()
-    if json.loads(before) == found:
-        return []
-    copies = [path for path in sorted(pins.parent.glob("callers/*/pins.json")) if files.read(path) == before]
-    for path in (pins, *copies):
-        files.write_over(path, after, files.PUBLIC)
-    return [pins, *copies]
+        found = json.loads(files.read(pins))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("logs"), dict) else None
