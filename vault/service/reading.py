@@ -79,6 +79,21 @@ class Reader:
         Raises:
             Unavailable: the log entry could not be made durable; nothing leaves.
         """
+        results, touched = await self._collect(call, permit, kind, names, places)
+        # (6) The entry is durable. (7) Only then does the answer leave.
+        error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
+        entry = touched_entry(call, touched, purpose=permit.purpose, fields=sorted(permit.fields), error=error)
+        await self._journal.append(call, entry)
+        return results
+
+    async def _collect(
+        self, call: Call, permit: Permit, kind: Kind[M], names: Sequence[RecordName], places: Iterator[M] | None
+    ) -> tuple[list[M | VaultError], Touched]:
+        """Open, decide and build.
+
+        What was opened for it is let go on return: dozens of batches wait for their entries at a time, and all that
+        they hold meanwhile is memory that the next one cannot use while it is warm.
+        """
         # (2) One query for the customers' and the named records, one for their keys. (3) The record locks open.
         customers: list[RecordName] = [RecordName(owner_of(name)) for name in names]
         opened = await self._records.open(list(dict.fromkeys([*customers, *names])), call.now)
@@ -100,12 +115,7 @@ class Reader:
             results.append(result)
             if at % _SLICE == 0:
                 await asyncio.sleep(0)
-        # (6) The entry is durable. (7) Only then does the answer leave.
-        touched = Touched(subjects, list(names), outcomes)
-        error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
-        entry = touched_entry(call, touched, purpose=permit.purpose, fields=sorted(permit.fields), error=error)
-        await self._journal.append(call, entry)
-        return results
+        return results, Touched(subjects, list(names), outcomes)
 
     async def _way(self, permit: Permit, kind: Kind[M], found: Sequence[Opening | None]) -> _Way[M]:
         """Prepare for these records: the epochs' audiences, and their secrets if the vault opens."""
