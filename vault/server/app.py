@@ -31,9 +31,6 @@ EX_SOFTWARE: Final = 70
 
 _FATAL_GRACE_SECONDS: Final = 0.5
 
-_YOUNG: Final = 10_000
-"""Objects that are made before the garbage collector looks for cycles among them; Python's default is 700."""
-
 
 class Opener(Protocol):
     """Opens the vault; `Vault.open` of the service is one."""
@@ -98,8 +95,6 @@ async def serve(
             # What is there now stays until the end: looking through it again and again would stop every call for 60 ms.
             gc.collect()
             gc.freeze()
-            # A batch makes thousands of objects that die without this: looking through them often finds nothing.
-            gc.set_threshold(_YOUNG)
             logs.log.info("serving", address=address, version=__version__)
             if admin and told_admin is not None:
                 told_admin(admin)
