@@ -248,6 +248,14 @@ async def test_commands_put_and_give_back(home: Path, tmp_path: Path) -> None:
             pass
 
 
+async def test_a_place_that_gives_nothing_back_is_not_asked_at_a_start(home: Path) -> None:
+    """Its notes are for others to look at; the second start is like the first."""
+    set_witness(home, 'command = ["true"]\nevery_seconds = 0.5')
+    for _ in range(2):
+        async with opened(home) as vault:
+            await seen_by_witness(vault, 1)
+
+
 def test_a_command_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     """Its time is limited, and so is what is read of it."""
     left = tmp_path / "left"

@@ -29,6 +29,8 @@ class Place(Protocol):
 
     name: str
     """As in vault.toml."""
+    gives_back: bool
+    """Whether it can be read at all."""
 
     def read(self) -> bytes:
         """The note that was put there last; nothing if there is none. Raises `Unavailable` if that cannot be told."""
@@ -41,6 +43,7 @@ class FilePlace:
     """A file, on another volume."""
 
     name = "witness.file"
+    gives_back = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -91,6 +94,7 @@ class CommandPlace:
     def __init__(
         self, write: Sequence[str], read: Sequence[str] | None, seconds: float, env: Mapping[str, str]
     ) -> None:
+        self.gives_back = read is not None
         self._write = write
         self._read = read
         self._seconds = seconds

@@ -82,6 +82,8 @@ class Witness:
         Raises:
             ConfigError: the witness cannot be asked, has lost its note, or holds another's.
         """
+        if not self._place.gives_back:
+            return None  # it takes notes for others to look at: none is missing here
         mark = await self._mark()
         self._marked = mark is not None and not mark.lost_reason
         try:
@@ -139,7 +141,7 @@ class Witness:
         figures = self.figures
         try:
             await asyncio.to_thread(self._place.write, note)
-            if not self._marked:
+            if self._place.gives_back and not self._marked:
                 await self._set_mark("")
                 self._marked = True
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round tries again, and it is seen
