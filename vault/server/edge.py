@@ -22,6 +22,7 @@ from vault.server.handlers import Vault
 from vault.server.identity import Callers
 from vault.server.limits import Limiter
 from vault.server.logs import log
+from vault.server.memory import Trimmer
 from vault.server.metrics.counts import Counts
 from vault.server.reload import Watched, in_thread
 from vault.server.watch import Watch
@@ -99,7 +100,7 @@ class Edge:
         """The files that take effect when they change."""
         self._watch = Watch(vault, self._limiter, self._condition, self._certificates, self.watched)
         self._admin = settings.admin.listen if settings.admin else ""
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: list[asyncio.Task[None]] = []
         options = (*OPTIONS, ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams))
         self._server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
         own = handlers.table(vault, self._callers.identify, self._limiter, self._settings.default_deadline_seconds)
@@ -116,7 +117,10 @@ class Edge:
             raise ConfigError("vault.toml", "server.listen", why) from None
         await self._condition.begin()
         await self._server.start()
-        self._looking = asyncio.create_task(self._condition.keep(), name="condition")
+        self._looking = [
+            asyncio.create_task(self._condition.keep(), name="condition"),
+            asyncio.create_task(Trimmer().keep(), name="memory"),
+        ]
         return f"{host}:{port}"
 
     async def start_admin(self) -> str:
@@ -149,8 +153,8 @@ class Edge:
                 await self._server.stop(grace_seconds)
         except TimeoutError:
             log.error("gRPC does not stop: going on without it", seconds=grace_seconds + STOPPING_SECONDS)
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._looking:
+            task.cancel()
         await self._limiter.close()
         await self._watch.admin.stop()
 
