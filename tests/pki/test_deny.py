@@ -70,3 +70,18 @@ def test_a_name_may_stand_beside_serials() -> None:
     """It is taken as certificates have it: one spelling."""
     name = "spiffe://vault.example/billing"
     assert deny.parse(f"{name}  # left\n12\n".encode(), file="deny.txt") == {name, 0x12}
+
+
+def test_a_list_that_breaks_off_takes_nothing_back(tmp_path: Path) -> None:
+    """A file that is written in place is empty for a moment, and for ever if the disk is full."""
+    path = tmp_path / "deny.txt"
+    for text in ("", "12", "# lost\n12\n3"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="leaves out 1 that are in force"):
+            deny.again(path, frozenset({0x12, 0x34}) if text else frozenset({0x12}))
+    path.write_text("12\n")
+    assert deny.again(path, frozenset({0x12, 0x34})) == {0x12}
+    path.write_text("# nobody\n")
+    assert deny.again(path, frozenset({0x12})) == frozenset()
+    path.write_text("12\n34")
+    assert deny.again(path, frozenset({0x12})) == {0x12, 0x34}

@@ -162,6 +162,9 @@ async def test_a_bad_deny_list_changes_nothing(server: Running) -> None:
         await asyncio.sleep(0.2)
         assert (await failure(get(channel))).code() is UNAUTHENTICATED
         await get(other)
+        deny.write_text("")
+        await asyncio.sleep(0.2)
+        assert (await failure(get(channel))).code() is UNAUTHENTICATED
         deny.unlink()
         await asyncio.sleep(0.2)
         assert (await failure(get(channel))).code() is UNAUTHENTICATED

@@ -12,6 +12,9 @@ A name is for a caller who is to be out at once, its present and future certific
 A list with one bad line is refused as a whole: skipping the line would let in exactly the
 certificate that somebody meant to shut out. On a reload the caller keeps the list it has.
 
+A file that is written in place is empty or half there for a moment, and stays so when the disk is full. So `again`
+refuses a list that leaves out what is in force and does not end with the end of a line, as a whole one does.
+
 A serial is unique per authority only. If several authorities are trusted, a listed serial shuts out
 whoever of theirs has it: too many by an accident of 2^-159, never too few.
 """
@@ -32,7 +35,7 @@ Denied = frozenset[int | str]
 
 
 def load(path: Path) -> Denied:
-    """Read a deny-list file; call again to reload.
+    """Read a deny-list file; `again` reloads.
 
     Returns:
         The serials and names, for `identity.peer`.
@@ -42,6 +45,23 @@ def load(path: Path) -> Denied:
             UTF-8, or has a line that is neither; file and line are named.
     """
     return parse(files.read(path), file=str(path))
+
+
+def again(path: Path, before: Denied) -> Denied:
+    """Load the list that takes the place of `before`.
+
+    Raises:
+        ConfigError: as `load`, or it takes entries back and looks like one that is not written to its end.
+    """
+    data = files.read(path)
+    found = parse(data, file=str(path))
+    if not data.endswith(b"\n") and (gone := len(before - found)):
+        why = (
+            f"leaves out {gone} that are in force, and breaks off before the end of a line: write it to its end; "
+            "a list that takes everything back has a line with a comment"
+        )
+        raise ConfigError(str(path), "", why)
+    return found
 
 
 def parse(data: bytes, *, file: str) -> Denied:

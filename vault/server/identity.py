@@ -31,10 +31,10 @@ class Callers:
         """Read the deny-list again; on an error, which is raised, the one before stays.
 
         Raises:
-            ConfigError: it cannot be read.
+            ConfigError: it cannot be read, or breaks off.
         """
         if self._file is not None:
-            self._denied = deny.load(self._file)
+            self._denied = deny.again(self._file, self._denied)
 
     def identify(self, context: Context, now_ms: int) -> SpiffeId:
         """Name the caller of this call.
