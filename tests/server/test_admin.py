@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.server.running import FakeVault, Running, ask_health, get, place, run
 from vault.errors import ConfigError
 from vault.server import condition
 from vault.service.settings import Settings
-from vault.service.troubles import NOT_DURABLE
+from vault.service.troubles import NOT_DURABLE, Trouble
 
 
 async def ask(server: Running, request: bytes) -> bytes:
@@ -44,6 +45,17 @@ async def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
         assert (await ask(server, b"GET /healthz HTTP/9\r\n\r\n")).startswith(b"HTTP/1.1 400")
         assert await ask(server, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 20_000) == b""
         assert (await server.page("/healthz"))[0] == 200
+
+
+async def test_a_web_page_that_calls_itself_this_machine_gets_nothing(tmp_path: Path) -> None:
+    """DNS rebinding: the browser connects to the loopback and sends the page's own domain as Host."""
+    async with running(place(tmp_path)) as server:
+        for host in (b"evil.example:9443", b"127.0.0.1.evil.example", b"10.0.0.1", b"[::", b""):
+            answer = await ask(server, b"GET /readyz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 421 "), host
+        for host in (b"localhost", b"LOCALHOST:9443", b"127.0.0.1:9443", b"[::1]:9443"):
+            answer = await ask(server, b"GET /readyz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 "), host
 
 
 async def test_a_port_that_is_taken_is_refused_before_anything_is_served(tmp_path: Path) -> None:
@@ -90,4 +102,31 @@ async def test_trouble_shows_in_health_and_on_the_page_and_goes_by_itself(
         await asyncio.sleep(0.3)
         for service in ("", "vault.v1.ContactService"):
             assert await ask_health(channel, service) == "SERVING"
+        assert (await server.page("/readyz"))[0] == 200
+
+
+async def test_a_store_that_hangs_is_not_said_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that answers nothing raises no error either; it is asked once and not again and again."""
+    monkeypatch.setattr(condition, "PERIOD_SECONDS", 0.02)
+    monkeypatch.setattr(condition, "PATIENCE_SECONDS", 0.05)
+    answers, asked = asyncio.Event(), 0
+
+    class Hanging(FakeVault):
+        async def troubles(self) -> Sequence[Trouble]:
+            nonlocal asked
+            if answers.is_set() or not server_is_up:
+                return ()
+            asked += 1
+            await answers.wait()
+            return ()
+
+    server_is_up = False
+    async with running(place(tmp_path), Hanging()) as server:
+        server_is_up = True
+        await asyncio.sleep(0.5)
+        status, body = await server.page("/readyz")
+        assert (status, json.loads(body)["reasons"][0]["reason"]) == (503, "storage_failed")
+        assert asked == 1
+        answers.set()
+        await asyncio.sleep(0.3)
         assert (await server.page("/readyz"))[0] == 200

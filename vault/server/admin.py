@@ -9,6 +9,10 @@ users can listen in, and there is nothing to steal, as no page holds an id or a 
 another machine comes through a proxy or an agent that has TLS and knows its users. It runs on the event loop of the
 server: if the loop hangs, these pages hang, and that is what a probe must see.
 
+Only who asks for this machine by a name of its own is answered: a browser that runs here opens the loopback to any page
+whose domain says that it is 127.0.0.1 (DNS rebinding), and sends that domain as Host. The names of vaults' files that
+/readyz may hold are nobody's business on the web.
+
 The reader of requests is the smallest that will do. It takes a request line and headers of at most 8 KiB within five
 seconds, answers one request and closes; at most sixteen at a time, so that it can take nothing from calls.
 """
@@ -18,7 +22,9 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from vault.errors import ConfigError
 from vault.server.logs import exception, log
@@ -31,6 +37,7 @@ _TEXTS: Final = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    421: "Misdirected Request",
     500: "Internal Server Error",
 }
 _TEXTS[503] = "Service Unavailable"
@@ -95,8 +102,10 @@ class Admin:
                 await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
-        head = await reader.readuntil(b"\r\n\r\n")
-        match head.split(b"\r\n", 1)[0].split(b" "):
+        first, *headers = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        if not all(map(_asks_for_us, headers)):
+            return Answer(421, b"Host must be localhost or a loopback address: let your proxy send 127.0.0.1\n")
+        match first.split(b" "):
             case [b"GET", target, b"HTTP/1.1" | b"HTTP/1.0"]:
                 page = self._pages.get(target.partition(b"?")[0].decode("latin-1"))
             case [_, _, b"HTTP/1.1" | b"HTTP/1.0"]:
@@ -110,6 +119,18 @@ class Admin:
         except Exception as error:  # noqa: BLE001 - its text may hold anything; the log gets its type and place
             log.error("a page of the admin port failed", **exception(error))
             return Answer(500, b"see the server's log\n")
+
+
+def _asks_for_us(header: bytes) -> bool:
+    """Whether a header is any but Host, or names this machine."""
+    name, _, value = header.decode("latin-1").partition(":")
+    if name.strip().lower() != "host":
+        return True
+    try:
+        host = urlsplit(f"//{value.strip()}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _head(answer: Answer) -> bytes:

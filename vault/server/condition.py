@@ -20,10 +20,13 @@ from vault.service.gauges import Sample
 from vault.service.troubles import REASONS, Trouble
 
 PERIOD_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 5.0
+"""A disk that hangs answers nothing, not even an error: after this long that is an answer too."""
 
 EXPIRED: Final = Trouble("certificate_expired", "the server's certificate has expired: put a new one in its place")
 STOPPING: Final = Trouble("stopping", "the server is stopping")
 _UNKNOWN: Final = Trouble("storage_failed", "the vault cannot be asked how it is: look at the server's log")
+_SILENT: Final = Trouble("storage_failed", "a store does not answer: look at its disk, and at the server's log")
 
 
 class Condition:
@@ -44,11 +47,12 @@ class Condition:
         self._services = ("", *services)
         self._expiry = expiry
         self._stopping = False
+        self._asked: asyncio.Future[Sequence[Trouble]] | None = None
 
     async def look(self) -> None:
         """Gather the reasons, and tell health if the answer has changed."""
         try:
-            found = list(await self._vault.troubles())
+            found = list(await self._ask())
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look must come, and this one is no good sign
             log.error("cannot see how the vault is", **exception(error))
             found = [_UNKNOWN]
@@ -63,6 +67,13 @@ class Condition:
                 await self._health.set(service, serving.NOT_SERVING if found else serving.SERVING)
         if list(was) != found:
             self._tell()
+
+    async def _ask(self) -> Sequence[Trouble]:
+        """What the vault says; one question at a time, so that a disk that hangs does not collect threads."""
+        asked = self._asked or asyncio.ensure_future(self._vault.troubles())
+        done, _ = await asyncio.wait([asked], timeout=PATIENCE_SECONDS)
+        self._asked = None if done else asked
+        return asked.result() if done else [_SILENT]
 
     async def keep(self) -> None:
         """Look every second, until cancelled."""
