@@ -8,15 +8,18 @@ import pytest
 from google.rpc import error_details_pb2 as details  # type: ignore[import-untyped]
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from tests.server.running import FakeVault, failure, get, place, policy, running
+from tests.frames import GET_CONTACT
+from tests.server.running import FakeVault, call_bytes, failure, get, place, policy, running
 from vault.errors import RateLimited, Unavailable
 from vault.pki import spiffe
 from vault.policy.model import Policy
 from vault.server import limits
-from vault.server.handlers import asked_of, descriptor, given_by
+from vault.server.handlers import PROOFS, asked_of, descriptor, given_by
 from vault.server.limits import Bucket, Limiter, Visitor
 from vault.server.metrics.counts import Counts
 from vault.v1 import contact_service_pb2 as contacts
+from vault.v1 import customer_service_pb2 as customers
+from vault.v1 import records_pb2 as records
 
 CARE = "spiffe://vault.example/care"
 BILLING = "spiffe://vault.example/billing"
@@ -233,3 +236,55 @@ async def test_a_caller_with_many_calls_at_once_keeps_nobody_waiting(tmp_path: P
 def test_what_a_call_is_charged_with(method: str, asked: str, given: str) -> None:
     """What it names, or what it returns: so a thief gets no more records by asking for them together."""
     assert (asked_of(descriptor(method)), given_by(descriptor(method))) == (asked, given)
+
+
+CREATE = "CustomerService.CreateCustomer"
+
+
+@pytest.mark.parametrize("cards", [0, 1])
+async def test_a_request_whose_list_is_empty_costs_one_like_any_other(cards: int, tmp_path: Path) -> None:
+    """Or a customer without a card, or a batch of nothing, would be free, and so without a limit."""
+
+    async def done(_request: object) -> object:
+        return customers.CreateCustomerResponse()
+
+    policies = [tight("provisioning", records_per_second=0.001, burst=2)]
+    vault = FakeVault(done, {CREATE: None}, policies=policies)  # type: ignore[arg-type]
+    request = customers.CreateCustomerRequest(cards=[records.Card() for _ in range(cards)]).SerializeToString()
+    async with running(place(tmp_path), vault) as server, server.channel() as channel:
+        for _ in range(2):
+            await call_bytes(channel, "/vault.v1.CustomerService/CreateCustomer", request)
+        error = await failure(call_bytes(channel, "/vault.v1.CustomerService/CreateCustomer", request))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_who_is_over_the_limit_can_still_watch_the_log() -> None:
+    """Else its SDK would take refusals for a vault that cannot prove; but proofs are no way around a limit."""
+    visitor = limiter(tight("care", records_per_second=1, burst=2)).visitor(CARE)
+    visitor.admit(1e9, searches=False)
+    visitor.charge(1000)
+    for _ in range(2):
+        visitor.admit(1e9, searches=False, proofs=True)
+    with pytest.raises(RateLimited):
+        visitor.admit(1e9, searches=False, proofs=True)
+    assert {name for name in PROOFS if given_by(descriptor(name))} == set()
+
+
+async def test_waiting_for_a_turn_counts_towards_the_default_deadline(tmp_path: Path) -> None:
+    """Who gives no deadline does not wait for ever behind its own calls."""
+    release = asyncio.Event()
+
+    async def wait(_request: object) -> object:
+        await release.wait()
+        return contacts.GetContactResponse()
+
+    vault = FakeVault(wait, policies=[tight("provisioning", concurrent=1)])  # type: ignore[arg-type]
+    made = place(tmp_path, "default_deadline_seconds = 1")
+    async with running(made, vault) as server, server.channel() as channel:
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(GET_CONTACT)
+        first = asyncio.create_task(get(channel))
+        await asyncio.sleep(0.1)
+        error = await asyncio.wait_for(failure(call(b"")), 10)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        release.set()
+        await first

@@ -10,7 +10,7 @@ cannot be serialized, ends in the boundary as well.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import grpc
@@ -36,6 +36,10 @@ LARGEST_BATCH: Final = 1000
 
 SEARCHES: Final = frozenset({"ContactService.FindContacts"})
 """Questions about every customer at once."""
+
+PROOFS: Final = frozenset({"AuditService.GetConsistencyProof"})
+"""Hashes of the log only. They have a bucket of their own, or whoever is over a limit could not watch the log either:
+its SDK would take the refusals for a vault that cannot prove, and send nothing more."""
 
 Identify = Callable[[Context, int], SpiffeId]
 """From a call and its time in milliseconds since 1970 to its caller; raises `Unauthenticated`."""
@@ -120,25 +124,21 @@ def _path(
     """Make the function that serves one method."""
     decode = message_factory.GetMessageClass(descriptor(name).input_type).FromString
     named, returned = asked_of(descriptor(name)), given_by(descriptor(name))
-    searches = name in SEARCHES
+    searches, proofs = name in SEARCHES, name in PROOFS
     call, counts, ended = vault.call, limiter.counts, limiter.counts.method(name)
 
     async def work(raw: bytes, context: Context, visitor: Visitor, peer: SpiffeId, now: int, correlation: str) -> bytes:
         request = parse(decode, raw)
         if named:
-            # Not checked yet: a million names are refused, and must not cost their caller the next quarter of an hour.
-            visitor.charge(min(len(getattr(request, named)), LARGEST_BATCH) - 1)
-        await visitor.turn()
-        try:
-            remaining = context.time_remaining()
-            if remaining is not None and remaining <= MAX_DEADLINE_SECONDS:
-                # gRPC's core keeps this deadline itself: it cancels us, so a timer of ours would tell nobody anything.
-                response = await call(name, peer, request, now=now, correlation=correlation)
-            else:
-                limit = default_seconds if remaining is None else MAX_DEADLINE_SECONDS
-                response = await _within(limit, call(name, peer, request, now=now, correlation=correlation))
-        finally:
-            visitor.leave()
+            visitor.charge(_more(getattr(request, named)), proofs=proofs)
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= MAX_DEADLINE_SECONDS:
+            # gRPC's core keeps this deadline itself: it cancels us, so a timer of ours would tell nobody anything.
+            response = await _in_turn(visitor, call, name, peer, request, now=now, correlation=correlation)
+        else:
+            limit = default_seconds if remaining is None else MAX_DEADLINE_SECONDS
+            turn = _in_turn(visitor, call, name, peer, request, now=now, correlation=correlation)
+            response = await _within(limit, turn)
         if returned:
             visitor.charge(len(getattr(response, returned)))
         context.set_trailing_metadata(((CHECKPOINT, vault.checkpoint),))
@@ -156,7 +156,7 @@ def _path(
             visitor = limiter.visitor(peer)
             # For refusals; taken here, since what fails while an exception is handled would pass the boundary.
             trailing = ((CHECKPOINT, vault.checkpoint),)
-            visitor.admit(began, searches=searches)
+            visitor.admit(began, searches=searches, proofs=proofs)
             answer = await work(raw, context, visitor, peer, now, correlation)
         except PASSING:
             raise
@@ -173,6 +173,23 @@ def _path(
             ended.note(visitor.role, code, reason, time.monotonic() - began)
 
     return serve
+
+
+def _more(names: Sequence[object]) -> int:
+    """What a call that names these costs beside the one record that it has paid; naming nothing gives nothing back.
+
+    The request is not checked yet: a million names are refused, and must not cost their caller a quarter of an hour.
+    """
+    return max(0, min(len(names), LARGEST_BATCH) - 1)
+
+
+async def _in_turn(visitor: Visitor, call: Callable[..., Awaitable[Message]], *asked: object, **of: object) -> Message:
+    """Make the call when it is its caller's turn; whoever bounds its time bounds the waiting too."""
+    await visitor.turn()
+    try:
+        return await call(*asked, **of)
+    finally:
+        visitor.leave()
 
 
 async def _within(seconds: float, work: Any) -> Message:  # noqa: ANN401 - a coroutine

@@ -69,7 +69,9 @@ class _Refused:
 class Visitor:
     """One caller."""
 
-    __slots__ = ("_charged", "_limiter", "_queue", "_records", "_searches", "limit", "refused", "role", "working")
+    __slots__ = (
+        "_charged", "_limiter", "_proofs", "_queue", "_records", "_searches", "limit", "refused", "role", "working",
+    )  # fmt: skip
 
     def __init__(self, limiter: "Limiter", role: str, limit: Limit, now: float) -> None:
         self.role = role
@@ -81,14 +83,16 @@ class Visitor:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._records = Bucket(limit.records_per_second, limit.burst, now)
         self._searches = Bucket(limit.searches_per_second, limit.search_burst, now)
+        self._proofs = Bucket(limit.records_per_second, limit.burst, now)
 
     def adopt(self, role: str, limit: Limit) -> None:
         """Go on under another policy, with what was used up."""
         self.role, self.limit, self._charged = role, limit, self._limiter.counts.records(role)
         self._records.adopt(limit.records_per_second, limit.burst)
         self._searches.adopt(limit.searches_per_second, limit.search_burst)
+        self._proofs.adopt(limit.records_per_second, limit.burst)
 
-    def admit(self, now: float, *, searches: bool) -> None:
+    def admit(self, now: float, *, searches: bool, proofs: bool = False) -> None:
         """Let a call in, and charge it with one record.
 
         Raises:
@@ -98,13 +102,13 @@ class Visitor:
             if wait := self._searches.wait(now):
                 raise RateLimited(_SEARCHES, after=wait, limit="searches")
             self._searches.tokens -= 1
-        if wait := self._records.wait(now):
+        if wait := (self._proofs if proofs else self._records).wait(now):
             raise RateLimited(_RECORDS, after=wait, limit="records")
-        self.charge(1)
+        self.charge(1, proofs=proofs)
 
-    def charge(self, records: int) -> None:
-        """Take the rest of what a call costs; into debt, if need be."""
-        self._records.tokens -= records
+    def charge(self, records: int, *, proofs: bool = False) -> None:
+        """Take the rest of what a call costs; into debt, if need be. Proofs come out of a bucket of the same size."""
+        (self._proofs if proofs else self._records).tokens -= records
         self._charged[0] += records
 
     async def turn(self) -> None:
