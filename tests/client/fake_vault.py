@@ -435,6 +435,14 @@ class FakeVault:
         """The note that the answer carries too."""
         return audit_service_pb2.GetCheckpointResponse(log_id="log-0", checkpoint=self.note(self.size).decode())
 
+    def GetInclusionProof(
+        self, request: audit_service_pb2.GetInclusionProofRequest
+    ) -> audit_service_pb2.GetInclusionProofResponse:
+        """One without hashes."""
+        return audit_service_pb2.GetInclusionProofResponse(
+            index=request.index, checkpoint=self.note(self.size).decode()
+        )
+
     def GetConsistencyProof(
         self, request: audit_service_pb2.GetConsistencyProofRequest
     ) -> audit_service_pb2.GetConsistencyProofResponse:

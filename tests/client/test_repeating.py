@@ -13,7 +13,7 @@ from tests.client.fake_vault import FakeVault, api_methods
 from vault.client import BillingClient, StorefrontClient
 from vault.client.connection import DEADLINE
 from vault.client.repeating import PAUSES, is_read, may_repeat, pauses
-from vault.errors import NotFound, OutcomeUnknown, Unavailable
+from vault.errors import NotFound, OutcomeUnknown, RateLimited, Unavailable
 
 CANCELLED, UNAVAILABLE = grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE
 
@@ -143,3 +143,18 @@ async def test_a_vault_that_is_away(vault: FakeVault, storefront: StorefrontClie
     for call in (billing.get_card("customers/42/cards/7f3a"), storefront.add_card("42", CARD)):
         with pytest.raises(Unavailable, match="nothing was sent: nobody listens at `target`: see that the server runs"):
             await call
+
+
+async def test_a_caller_over_its_limit_comes_back_less_and_less_often(vault: FakeVault, billing: BillingClient) -> None:
+    """However short the vault says to wait: else its refusals would be most of what the vault has to do."""
+
+    def limited(_request: object) -> None:
+        raise RateLimited("too many", after=0.0001)
+
+    vault.before["GetCard"] = limited
+    task = asyncio.create_task(billing.get_card("customers/42/cards/7f3a"))
+    await asyncio.sleep(1)
+    assert 3 <= vault.calls["GetCard"] <= 10
+    del vault.before["GetCard"]
+    with pytest.raises(NotFound):
+        await task

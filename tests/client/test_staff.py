@@ -39,6 +39,15 @@ async def test_an_entry_that_is_left_out_is_noticed(vault: FakeVault, connect: C
         _ = [entry async for entry in connect(AuditorClient).list_entries()]
 
 
+async def test_a_proof_comes_with_one_entry(vault: FakeVault, connect: Callable[..., AuditorClient]) -> None:
+    """None, or two, is an answer that says nothing of the log."""
+    auditor = connect(AuditorClient)
+    for change in (lambda _, answer: answer.ClearField("entries"), lambda _, answer: answer.entries.add()):
+        vault.after["ListEntries"] = change
+        with pytest.raises(DataLoss, match="another number of entries"):
+            await auditor.prove_entry(6)
+
+
 async def test_everyone_may_ask_what_the_policy_says(vault: FakeVault, connect: Callable[..., VaultClient]) -> None:
     """And who may read what."""
     client = connect(VaultClient)

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from vault.client.checkpoints import Witness
 from vault.client.pins import Pins
-from vault.client.repeating import after, has_request_id, is_read, may_repeat, paused, pauses
+from vault.client.repeating import after, has_request_id, is_read, limited, may_repeat, paused, pauses
 from vault.client.status import from_rpc
 from vault.client.unanswered import Failure
 from vault.errors import OutcomeUnknown, RateLimited, Unavailable
@@ -87,11 +87,11 @@ class Connection:
         if has_request_id(request) and not getattr(request, "request_id"):  # noqa: B009 - not every request has it
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010
         ends = asyncio.get_running_loop().time() + deadline
-        left, sent = pauses(known=self._known), False
+        left, least, sent = pauses(known=self._known), limited(), False
         while isinstance(answer := await self._attempt(method, request, ends), Failure):
             sent = sent or answer.sent
             again = answer.passing and (may_repeat(request) or not sent)
-            if not (again and await paused(after(answer, left), ends)):
+            if not (again and await paused(after(answer, left, least), ends)):
                 if sent and not is_read(request) and isinstance(answer.error, (Unavailable, RateLimited)):
                     raise OutcomeUnknown(f"an earlier attempt may have been done: {answer.error}")
                 raise answer.error

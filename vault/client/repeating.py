@@ -27,7 +27,9 @@ PAUSES = (0.1, 0.3, 0.9, 0.9, 0.9)
 """Seconds before a request is sent again, give or take a fifth; the last one is repeated if the vault is known."""
 
 _SHORTEST = 0.8
-_LEAST = 0.01
+_LEAST = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+"""Seconds before a request that was over a limit is sent again, however short the vault says; then always the last.
+Forty-eight calls that each come back every 10 ms would keep the vault busy with refusing them."""
 _READS = ("Get", "BatchGet", "List", "Find", "Explain")
 
 
@@ -55,13 +57,18 @@ def pauses(*, known: bool) -> Iterator[float]:
     return chain(PAUSES, repeat(PAUSES[-1])) if known else iter(PAUSES)
 
 
-def after(failure: Failure, left: Iterator[float]) -> float | None:
+def limited() -> Iterator[float]:
+    """The least pauses of one call whose caller is over a limit."""
+    return chain(_LEAST, repeat(_LEAST[-1]))
+
+
+def after(failure: Failure, left: Iterator[float], least: Iterator[float]) -> float | None:
     """Seconds until the next attempt: as long as the vault says to a caller over its limit, else the next pause.
 
     A limit takes no pause away: the vault is well, and the request has its turn as long as its deadline lasts.
     """
     if isinstance(failure.error, RateLimited):
-        return max(_LEAST, failure.error.after) / _SHORTEST  # not before it, whichever way the pause is rounded
+        return max(next(least), failure.error.after) / _SHORTEST  # not before it, whichever way the pause is rounded
     return next(left, None)
 
 

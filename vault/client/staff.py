@@ -71,8 +71,10 @@ class AuditorClient(VaultClient):
         answer = await connection.call(connection.audit.GetInclusionProof, request)
         connection.witness.accept(answer.checkpoint.encode(), floor)
         listing = audit_service_pb2.ListEntriesRequest(log_id=log_id, start_index=index, page_size=1)
-        (entry,) = (await connection.call(connection.audit.ListEntries, listing)).entries
-        proof = ProofFile(entry.entry, index, tuple(answer.hashes), answer.checkpoint)
+        entries = (await connection.call(connection.audit.ListEntries, listing)).entries
+        if len(entries) != 1:
+            raise DataLoss("the vault shows another number of entries than the one that it has a proof of")
+        proof = ProofFile(entries[0].entry, index, tuple(answer.hashes), answer.checkpoint)
         try:
             proof.check(connection.pins.logs)
         except OpenError:
