@@ -17,6 +17,7 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunningVault, Path
         for n in range(3):
             vault.run("customer", "create", "--id", f"c{n}")
         document = json.loads(vault.run("audit", "proof", "2", "--json").stdout)
+        (folder / "printed.tlog-proof").write_text(vault.run("audit", "proof", "2").stdout)
         vault.run("audit", "proof", "2", "--out", str(folder / "entry.tlog-proof"))
     assert document["entry"]["action"]
     assert "\nindex 2\n" in document["proof"]
@@ -31,6 +32,14 @@ def test_an_entry_is_proven_offline(proven: tuple[RunningVault, Path]) -> None:
     assert said.startswith("ok: vault.example/log/log-0: entry 2 of ")
     found = json.loads(command("audit", "check-proof", file, "--pins", str(pins), "--json").stdout)
     assert (found["ok"], found["index"]) == (True, 2)
+
+
+def test_a_printed_proof_is_as_good_as_a_written_one(proven: tuple[RunningVault, Path]) -> None:
+    """Line by line, as the format has it: `audit proof 2 > FILE`."""
+    pins = proven[1]
+    file = pins.with_name("printed.tlog-proof")
+    said = command("audit", "check-proof", str(file), "--pins", str(pins)).stdout
+    assert said.startswith("ok: vault.example/log/log-0: entry 2 of ")
 
 
 def test_a_bent_proof_is_refused(proven: tuple[RunningVault, Path], tmp_path: Path) -> None:

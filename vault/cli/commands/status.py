@@ -90,7 +90,9 @@ def _tell(said: dict[str, Any]) -> None:
             "remarks": remarks,
             "uptime": f"{said['uptime_seconds']} s",
             "calls": f"{said['calls_per_second']} a second now, {said['calls_in_flight']} in flight",
-            "latency": f"half within {said['p50_ms']} ms, 99 % within {said['p99_ms']} ms, since the start",
+            "latency": "no calls since the start"
+            if said["p50_ms"] is None
+            else f"half within {said['p50_ms']} ms, 99 % within {said['p99_ms']} ms, since the start",
             "over a limit": f"{said['limited']} calls since the start",
             "log": f"{said['log_entries']} entries, signed {said['log_lag_seconds']} s ago",
             "disk": f"{said['disk_free_bytes'] // 2**20} MiB free",

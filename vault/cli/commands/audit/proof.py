@@ -41,5 +41,10 @@ def command(*, index: int, out: Path | None, log_id: str, home: Path, role: str 
         "checkpoint": proof.checkpoint,
         "proof": proof.text(),
     }
-    said = f"written: {out}; check it: customer-vault audit check-proof {out} --pins pins.json" if out else proof.text()
-    output.emit(document, lambda: output.line(said.rstrip("\n")))
+
+    def tell() -> None:
+        written = f"written: {out}; check it: customer-vault audit check-proof {out} --pins pins.json"
+        for each in [written] if out else proof.text().splitlines():
+            output.line(each)
+
+    output.emit(document, tell)
