@@ -25,7 +25,8 @@ def against_log(home: Path) -> list[str]:
     for row in log:
         entry = parse(row[2])
         if entry.action == _ERASE and entry.subjects:
-            newest = {key: digest for key, digest in newest.items() if key[0] != entry.subjects[0]}
+            # Under a random pseudonym, with digests, if the customer's record did not open any more.
+            newest = {k: v for k, v in newest.items() if k[0] != entry.subjects[0] and v not in entry.replaced}
         elif entry.action == _FINISH:
             # Under a random pseudonym, for the true one went with its key: the rows are named by their digests.
             newest = {key: digest for key, digest in newest.items() if digest not in entry.replaced}

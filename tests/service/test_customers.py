@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from tests.abuse.digests import against_log
 from tests.vaults import CARD_NUMBER, OpenVault, card, contact, make_home, new_request_id, opened
 from vault.audit.entry import describe
-from vault.errors import AlreadyExists, InvalidArgument, NotFound
+from vault.domain.names import RecordName
+from vault.errors import AlreadyExists, DataLoss, InvalidArgument, NotFound
+from vault.service.opening import Opening
 from vault.v1 import customer_service_pb2 as v1
 from vault.v1 import status_pb2 as status
 
@@ -129,6 +133,22 @@ async def test_an_erased_customer_is_gone_for_everyone(vault: OpenVault) -> None
     again = (await vault.call("officer", "CustomerService.EraseCustomer", request)).receipt
     assert (again.keys_destroyed, again.records_removed) == (0, 0)
     assert (await vault.get_contact(customer_id="other")).name == "Ann Example"
+
+
+async def test_an_erased_customer_whose_record_does_not_open_is_named_by_digests(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pseudonym stands in that record; who compares rows and log must still see which rows went, and why."""
+    await vault.create()
+
+    async def damaged(names: Sequence[RecordName], _now: int) -> Mapping[RecordName, Opening]:
+        return {name: DataLoss("does not open") for name in names}
+
+    monkeypatch.setattr(vault.parts.records, "open", damaged)
+    request = v1.EraseCustomerRequest(customer_id="42")
+    receipt = (await vault.call("officer", "CustomerService.EraseCustomer", request)).receipt
+    assert receipt.records_removed == 3
+    assert against_log(vault.home) == []
 
 
 async def test_erasing_whom_nobody_knows_is_not_found(vault: OpenVault) -> None:

@@ -7,6 +7,7 @@ customer whose facts do not open is nobody's to read.
 import asyncio
 from collections.abc import Sequence
 
+from vault.audit.entry import digest_of
 from vault.domain import names
 from vault.domain.names import CustomerId, RecordName
 from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
@@ -145,12 +146,18 @@ class Customers:
         known = found or await self._parts.store.list_rows(owner, f"{owner}/", "", 1)
         if not known and not await self._parts.store.erased(owner):
             raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
-        # A customer whose record does not open can still be erased; only the pseudonym is lost.
-        subject = customer_facts(found).subject if isinstance(found, Opened) else new_subject()
+        touched = Touched()
+        if isinstance(found, Opened):
+            touched.wrote(customer_facts(found).subject, name, NO_DIGEST, NO_DIGEST)
+        else:
+            # A customer whose record does not open can still be erased. The pseudonym is lost, so the rows are named by
+            # their digests, as for an erasure that a start finishes; of more rows than an entry has room for, the first.
+            subject = new_subject()
+            rows = await self._parts.store.list_rows(owner, owner, "", _PAGE)
+            for gone, digest in [(row.record_name, digest_of(row.stored)) for row in rows] or [(name, NO_DIGEST)]:
+                touched.wrote(subject, gone, NO_DIGEST, digest)
 
         def finish(_keys: int, _rows: int) -> bytes:
-            touched = Touched()
-            touched.wrote(subject, name, NO_DIGEST, NO_DIGEST)
             return touched_entry(call, touched, request=request.request_id)
 
         erased = await self._parts.store.erase(owner, call.now, self._parts.journal.log_id, finish)
