@@ -188,7 +188,7 @@ def test_a_card_number_is_found_nowhere_outside(
     with serving(home, TMPDIR=str(temporary)) as vault:
         asyncio.run(_store(vault, crowd))
         out = asyncio.run(_misuse(vault, policy, misplaced, crowd[0].customer_id))
-        out.metrics = _metrics(home)
+        out.metrics = _metrics(vault)
         lying = _look(vault, sealed, others, figures, wait_s)
         shutil.copytree(home / "data", tmp_path / "data")
         shutil.copytree(home / "keys", tmp_path / "keys")
@@ -212,6 +212,7 @@ def test_a_card_number_is_found_nowhere_outside(
     )
     assert misplaced.rounds >= 1
     assert len(out.refusals) > CANARIES / 2
+    assert b"vault_calls_total" in out.metrics
     assert not any(hits.values()), hits
     assert not list(tmp_path.rglob("core*")), "a core file was written"
     assert lying == 0
@@ -247,10 +248,11 @@ async def _live_on(vault: RunningVault, seconds: int) -> None:
                 return
 
 
-def _metrics(home: Path) -> bytes:
-    """The page of the admin port, if this vault has one."""
-    found = re.search(r'\[admin\][^\[]*listen = "([^"]+)"', (home / "vault.toml").read_text())
-    if found is None:
-        return b""
-    with urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=10) as page:
+def _metrics(vault: RunningVault) -> bytes:
+    """The page of the admin port, whose address is the second line that the server prints."""
+    assert vault.process.stdout is not None
+    line = vault.process.stdout.readline()
+    found = re.search(r"http://[^/]+/metrics", line)
+    assert found, line
+    with urllib.request.urlopen(found[0], timeout=10) as page:  # noqa: S310 - loopback
         return bytes(page.read())

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,13 @@ class Load:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> Path:
-    """A vault; two of its callers have certificates that last for years."""
+    """A vault; it and two of its callers have certificates that last for years."""
     folder = await asyncio.to_thread(make_home, tmp_path)
     ca, now = DevelopmentCA.load(folder / "ca"), datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    for name in ("cert.pem", "key.pem"):
+        (folder / "server" / name).unlink()
+    server, ips = spiffe.parse("spiffe://vault.example/vault"), [IPv4Address("127.0.0.1")]
+    ca.issue(server, now=now, lifetime=timedelta(days=1000), dns=["localhost"], ips=ips).save(folder / "server")
     for role in LONG_LIVED:
         for name in ("cert.pem", "key.pem"):
             (folder / "callers" / role / name).unlink()

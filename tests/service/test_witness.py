@@ -269,7 +269,8 @@ def test_a_command_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path)
 
 async def test_a_command_does_not_see_the_passphrase(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All else it may need: its own credentials come that way."""
-    set_witness(home, 'command = ["true"]\nread_command = ["env"]')
+    shown = """["sh", "-c", "env | grep -E '^AWS_PROFILE|secret'"]"""
+    set_witness(home, f'command = ["true"]\nread_command = {shown}')
     monkeypatch.setenv("ROOT_KEY_PASSPHRASE", "secret")
     monkeypatch.setenv("AWS_PROFILE", "witness")
     settings = Settings.load(home / "vault.toml").witness

@@ -151,7 +151,7 @@ class Customers:
             touched.wrote(customer_facts(found).subject, name, NO_DIGEST, NO_DIGEST)
         else:
             # A customer whose record does not open can still be erased. The pseudonym is lost, so the rows are named by
-            # their digests, as for an erasure that a start finishes; of more rows than an entry has room for, the first.
+            # their digests, as for an erasure that a start finishes; of more than an entry has room for, the first.
             subject = new_subject()
             rows = await self._parts.store.list_rows(owner, owner, "", _PAGE)
             for gone, digest in [(row.record_name, digest_of(row.stored)) for row in rows] or [(name, NO_DIGEST)]:
