@@ -54,6 +54,11 @@ def _append(path: str, text: str) -> Callable[[Path], None]:
     return change
 
 
+def _no_deny_list(home: Path) -> None:
+    config = home / "vault.toml"
+    config.write_text(config.read_text().replace("[server]", '[server]\ndeny_list = "deny.txt"'))
+
+
 def _other_key(home: Path) -> None:
     (home / "callers/billing/payment_processing.key").write_text("11" * 32)
 
@@ -109,6 +114,7 @@ def _from_the_future(home: Path) -> None:
         ("file modes", lambda home: home.chmod(0o755), "vault is open to others"),
         ("file modes", lambda home: (home / "keys/keys.db").chmod(0o604), "keys.db is open to others"),
         ("settings", _append("vault.toml", "\n[vaul]\n"), "vaul: is not a key of this file"),
+        ("settings", _no_deny_list, "deny.txt: No such file"),
         ("policy", _append("policy.toml", "\n[roles2]\n"), "roles2: is no key of a policy"),
         ("pins", _other_key, "callers/billing: holds no key of payment_processing that the policy names"),
         ("pins", _other_audience, "payment.card_number is pinned to another audience"),

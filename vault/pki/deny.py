@@ -86,7 +86,8 @@ def _denied(line: str, number: int, file: str) -> int | str | None:
         except InvalidArgument:
             raise ConfigError(file, f"line {number}", "is no SPIFFE ID, as spiffe://vault.example/partners") from None
     if _SERIAL.fullmatch(entry) is None:
-        raise ConfigError(file, f"line {number}", "must be one serial, 1 to 40 hex digits, or a SPIFFE ID")
+        why = "must be one serial, 1 to 40 hex digits without 'serial=', or a SPIFFE ID"
+        raise ConfigError(file, f"line {number}", why)
     serial = int(entry, 16)
     if serial == 0:
         raise ConfigError(file, f"line {number}", "a serial is never zero")

@@ -56,7 +56,7 @@ def _tell(target: Path, made: Manifest) -> None:
     output.pairs(
         {
             "backup": str(target),
-            "of": f"the {made.store} store of vault {made.vault_id}",
+            "of": f"the {'key' if made.store == 'keys' else made.store} store of vault {made.vault_id}",
             "at": made.created_at,
             "size": f"{made.bytes} bytes",
             "sha256": made.sha256,

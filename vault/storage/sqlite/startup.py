@@ -71,7 +71,10 @@ class Lock:
         try:
             file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(str(path), "", f"cannot be opened: {error.strerror}") from None
+            what = f"cannot be opened: {error.strerror}"
+            if not path.parent.is_dir():
+                what = "its folder is not there: mount it, or make it, for the vault's user only (mode 700)"
+            raise ConfigError(str(path), "", what) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
