@@ -85,3 +85,132 @@ def test_purposes_have_a_form() -> None:
     for text in ("", "1a", "A", "a-b", "a" * 64):
         with pytest.raises(InvalidArgument):
             audience.purpose(text)
+
+
+VISITOR = "0123456789abcdef0123456789abcdef"
+
+
+def test_visitors_are_random_cookie_ids() -> None:
+    """Thirty-two hex digits: a customer id, a name or an address cannot be one."""
+    assert names.visitor_id(VISITOR) == VISITOR
+    for text in ("", "42", VISITOR.upper(), VISITOR[:-1], f"{VISITOR}0", f"{VISITOR[:-1]}\n", "4111111111111111" * 2):
+        with pytest.raises(InvalidArgument, match="visitor_id"):
+            names.visitor_id(text)
+
+
+@pytest.mark.parametrize("text", ["example.org", "a.b", "xn--bcher-kva.example", "mail.1x.example", "x" * 63 + ".org"])
+def test_domains(text: str) -> None:
+    """Lower-case A-labels."""
+    assert names.domain(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "org",
+        "Example.org",
+        "bücher.example",
+        "a..b",
+        ".a.b",
+        "a.b.",
+        "-a.b",
+        "a-.b",
+        "a_b.example",
+        "10.0.0.1",
+        "x" * 64 + ".org",
+        "a." * 126 + "org",
+        "a.b\n",
+        "4111111111111111.example",
+    ],
+)
+def test_other_texts_are_no_domains(text: str) -> None:
+    """Neither addresses of machines nor what looks like a card number."""
+    with pytest.raises(InvalidArgument, match="domain"):
+        names.domain(text)
+
+
+@pytest.mark.parametrize("text", ["1970-01", "2026-11", "2026-12"])
+def test_months(text: str) -> None:
+    """Of a log."""
+    assert names.month(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "2026-1", "2026-00", "2026-13", "1969-12", "26-11", "2026-11-01", "2026-11\n"])
+def test_other_texts_are_no_months(text: str) -> None:
+    """One spelling."""
+    with pytest.raises(InvalidArgument, match="month"):
+        names.month(text)
+
+
+BUILT = {
+    "customers/42/contact": names.contact_name(names.CustomerId("42")),
+    "customers/42/account": names.account_name(names.CustomerId("42")),
+    "customers/42/cards/7f3a": names.card_name(names.CustomerId("42"), "7f3a"),
+    "customers/42/logs/2026-11": names.log_name(names.CustomerId("42"), "2026-11"),
+    "customers/42/orders/7f3a": names.order_name(names.CustomerId("42"), "7f3a"),
+    "customers/42/messages/m1": names.message_name(names.Owner("customers/42"), "m1"),
+    "domains/example.org/messages/m1": names.message_name(names.owner_of_domain(names.Domain("example.org")), "m1"),
+    f"visitors/{VISITOR}/form": names.form_name(names.VisitorId(VISITOR)),
+    f"visitors/{VISITOR}/preferences": names.preferences_name(names.VisitorId(VISITOR)),
+}
+
+
+@pytest.mark.parametrize("text", BUILT)
+def test_every_name_that_can_be_built_is_a_name(text: str) -> None:
+    """The list of section 4, and its owners."""
+    assert BUILT[text] == text == names.parse_name(text)
+    owner = names.owner_of(BUILT[text])
+    assert names.parse_owner(owner) == owner
+    assert owner.startswith(names.owner_kind(owner))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "customers",
+        "customers/42",
+        "customers//contact",
+        "customers/42/",
+        "customers/42/contact/",
+        "customers/42/contact/a",
+        "customers/42/cards",
+        "customers/42/cards/",
+        "customers/42/logs/2026-13",
+        "customers/42/form",
+        "customers/4111111111111111/contact",
+        "customers/42/messages/m/1",
+        f"visitors/{VISITOR}/contact",
+        f"visitors/{VISITOR}",
+        "visitors/42/form",
+        "domains/org/messages/m1",
+        "domains/example.org/contact",
+        "partners/42/contact",
+        " customers/42/contact",
+    ],
+)
+def test_other_texts_are_no_names(text: str) -> None:
+    """Of any record."""
+    with pytest.raises(InvalidArgument, match="record_name"):
+        names.parse_name(text)
+
+
+def test_a_name_can_be_asked_to_be_of_one_kind() -> None:
+    """The error says which form it should have."""
+    assert names.parse_message_name("domains/example.org/messages/m1") == (
+        "domains/example.org",
+        "domains/example.org/messages/m1",
+    )
+    assert names.parse_order_name("customers/42/orders/o1") == ("42", "customers/42/orders/o1")
+    with pytest.raises(InvalidArgument, match=r"customers/\{id\}/orders/\{id\}"):
+        names.parse_order_name("customers/42/cards/7f3a")
+    with pytest.raises(InvalidArgument, match=r"visitors/\{id\}/form"):
+        names.parse_name("customers/42", collection="form")
+
+
+@pytest.mark.parametrize("text", ["", "42", "customers", "customers/", "customers/a/b", "owners/42", "visitors/42"])
+def test_other_texts_are_no_owners(text: str) -> None:
+    """A customer, a visitor or a domain."""
+    with pytest.raises(InvalidArgument, match="owner"):
+        names.parse_owner(text)

@@ -315,7 +315,7 @@ def _named(request: Message) -> list[RecordName]:
     """The record that a refused request named, if its name has the right form; no more than one."""
     try:
         if text := getattr(request, "record_name", ""):
-            return [names.parse_card_name(text)[1]]
+            return [names.parse_name(text)]
         if text := getattr(request, "customer_id", ""):
             return [names.customer_name(names.customer_id(text))]
     except InvalidArgument:
