@@ -14,6 +14,7 @@ def test_served_are_the_methods_of_the_proto_files() -> None:
         f"{service}.{method}"
         for file in PROTO.glob("*_service.proto")
         for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", file.read_text(), re.MULTILINE | re.DOTALL)
+        if service not in methods.NOT_YET
         for method in re.findall(r"^  rpc (\w+)\(", body, re.MULTILINE)
     }
     assert "PaymentService.GetCard" in found

@@ -41,6 +41,10 @@ PLANNED: Final[frozenset[str]] = frozenset(
 """Every method of the API's design, served or not."""
 
 
+NOT_YET: Final[frozenset[str]] = frozenset({"MailService"})
+"""Services whose .proto stands before their code does: known, and not served."""
+
+
 @cache
 def served() -> frozenset[str]:
     """The methods of all services in vault.v1, found by folder so that a new service cannot be left out."""
@@ -50,5 +54,6 @@ def served() -> frozenset[str]:
         f"{service.name}.{method.name}"
         for file in files
         for service in file.services_by_name.values()
+        if service.name not in NOT_YET
         for method in service.methods
     )

@@ -14,6 +14,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vault.v1 import envelope_pb2 as _envelope_pb2
 import builtins as _builtins
 import sys
@@ -25,6 +26,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _MessageKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MESSAGE_KIND_UNSPECIFIED: _MessageKind.ValueType  # 0
+    MESSAGE_KIND_MAIL: _MessageKind.ValueType  # 1
+    MESSAGE_KIND_SMS: _MessageKind.ValueType  # 2
+    MESSAGE_KIND_VOICEMAIL: _MessageKind.ValueType  # 3
+    MESSAGE_KIND_OTHER: _MessageKind.ValueType  # 4
+
+class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
+    """What a message is; the vault treats all alike."""
+
+MESSAGE_KIND_UNSPECIFIED: MessageKind.ValueType  # 0
+MESSAGE_KIND_MAIL: MessageKind.ValueType  # 1
+MESSAGE_KIND_SMS: MessageKind.ValueType  # 2
+MESSAGE_KIND_VOICEMAIL: MessageKind.ValueType  # 3
+MESSAGE_KIND_OTHER: MessageKind.ValueType  # 4
+Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 @_typing.final
 class Customer(_message.Message):
@@ -325,11 +348,15 @@ class Message(_message.Message):
     SENDER_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     DSN_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
     record_name: _builtins.str
     sender: _builtins.str
+    kind: Global___MessageKind.ValueType
     body: _builtins.bytes
     """Encrypted as a stream, never in a box."""
     etag: _builtins.str
@@ -339,6 +366,10 @@ class Message(_message.Message):
     def dsn(self) -> Global___DeliveryParameters: ...
     @_builtins.property
     def sealed(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]: ...
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -346,13 +377,16 @@ class Message(_message.Message):
         sender: _builtins.str = ...,
         recipients: Global___RecipientList | None = ...,
         dsn: Global___DeliveryParameters | None = ...,
+        kind: Global___MessageKind.ValueType = ...,
         body: _builtins.bytes = ...,
         sealed: _abc.Iterable[_envelope_pb2.Envelope] | None = ...,
         etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dsn", b"dsn", "recipients", b"recipients"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dsn", b"dsn", "recipients", b"recipients", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dsn", b"dsn", "etag", b"etag", "recipients", b"recipients", "record_name", b"record_name", "sealed", b"sealed", "sender", b"sender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "dsn", b"dsn", "etag", b"etag", "kind", b"kind", "recipients", b"recipients", "record_name", b"record_name", "sealed", b"sealed", "sender", b"sender", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
