@@ -416,27 +416,42 @@ Global___RecipientList: _TypeAlias = RecipientList  # noqa: Y015
 
 @_typing.final
 class DeliveryParameters(_message.Message):
-    """RFC 3461 parameters of a message."""
+    """What was asked for beside the addresses: parameters of MAIL FROM and RCPT TO, as they were written."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RET_FIELD_NUMBER: _builtins.int
     ENVID_FIELD_NUMBER: _builtins.int
     NOTIFY_FIELD_NUMBER: _builtins.int
+    ORCPT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    SMTPUTF8_FIELD_NUMBER: _builtins.int
     ret: _builtins.str
+    """RET and ENVID (RFC 3461); empty if not given."""
     envid: _builtins.str
+    body: _builtins.str
+    """BODY (RFC 6152): 7BIT, 8BITMIME, or empty."""
+    smtputf8: _builtins.bool
+    """SMTPUTF8 (RFC 6531) was asked for."""
     @_builtins.property
-    def notify(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def notify(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """NOTIFY and ORCPT (RFC 3461), one for each recipient in the order of the list; empty for one that has none."""
+
+    @_builtins.property
+    def orcpt(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         ret: _builtins.str = ...,
         envid: _builtins.str = ...,
         notify: _abc.Iterable[_builtins.str] | None = ...,
+        orcpt: _abc.Iterable[_builtins.str] | None = ...,
+        body: _builtins.str = ...,
+        smtputf8: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envid", b"envid", "notify", b"notify", "ret", b"ret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "envid", b"envid", "notify", b"notify", "orcpt", b"orcpt", "ret", b"ret", "smtputf8", b"smtputf8"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
