@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Final, assert_never
 
 from vault.domain.audience import Custody, Purpose
+from vault.domain.names import OwnerKind
 from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
 from vault.policy.facts import CustomerFacts
 from vault.policy.model import Caller, Condition, Policy, PurposeRule
@@ -51,6 +52,18 @@ class Permit:
             NotFound: refused or unknown, for a purpose without.
         """
         if facts is None or not self._holds_for(facts):
+            raise self.not_available()
+
+    def admit_other(self, owner: OwnerKind) -> None:
+        """Check an owner who is no customer, and about whom there are no facts: a visitor, or a mail domain.
+
+        Who names a visitor's record shows the visitor's cookie, 16 random bytes: so it is the visitor's own.
+
+        Raises:
+            PermissionDenied: the purpose's condition is about something else.
+        """
+        own = self.condition is Condition.OWN_VISITOR and owner is OwnerKind.VISITOR
+        if owner is OwnerKind.CUSTOMER or not (own or self.condition is Condition.NONE):
             raise self.not_available()
 
     def not_available(self) -> CallerError:

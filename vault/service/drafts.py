@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from vault.crypto.fields import plaintexts
 from vault.domain import card as card_rules
 from vault.domain import contact as contact_rules
 from vault.domain import names
@@ -32,11 +33,15 @@ class Draft:
     replaces: Opened | None = None
     carry: tuple[str, ...] = ()
     """Searchable fields whose tokens move over with their boxes."""
+    expires_at: int = 0
+    """Milliseconds since 1970; 0 if never. It is authenticated with the record."""
+    beside: RecordMessage | None = None
+    """What the record keeps in plain, under the record lock alone; nothing beside its times if left out."""
 
     def fields(self) -> set[str]:
         """Policy names of the fields that this draft gives, for the log."""
         by_number = self.kind.by_number
-        plain = {f.policy_name for f in by_number.values() if getattr(self.message, f.name)}
+        plain = {f.policy_name for f, _ in plaintexts(self.message)}
         return plain | {by_number[box.field].policy_name for e in self.message.sealed for box in e.boxes}
 
 

@@ -54,8 +54,17 @@ class Records:
         self._store = store
         self._keys = vault_keys
 
-    async def open(self, names: Sequence[RecordName], now: int) -> Mapping[RecordName, Opening]:
-        """The records that exist and have not expired; those that do not open stand as DataLoss."""
+    async def open(
+        self, names: Sequence[RecordName], now: int, *, expired: bool = False
+    ) -> Mapping[RecordName, Opening]:
+        """The records that exist and have not expired; those that do not open stand as DataLoss.
+
+        Args:
+            names: of the records.
+            now: milliseconds since 1970.
+            expired: whether those that have expired are wanted, too: a write replaces what is there, and a sweep takes
+                it out. No read asks for them.
+        """
         opened: dict[RecordName, Opening] = {}
         keyless: dict[RecordName, bytes] = {}
         missing: Sequence[RecordName] = names
@@ -70,7 +79,7 @@ class Records:
                 if locked.wrapped:
                     # The expiry counts once it is authenticated: an altered one is loss, not absence.
                     record = self.unlock(locked)
-                    if not 0 < locked.expires_at <= now or isinstance(record, DataLoss):
+                    if expired or not 0 < locked.expires_at <= now or isinstance(record, DataLoss):
                         opened[name] = record
                 elif keyless.get(name) != locked.key_id:
                     keyless[name] = locked.key_id

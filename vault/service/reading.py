@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from vault.crypto import envelope, fields
 from vault.domain.audience import Custody
 from vault.domain.fields import ProtectedField
-from vault.domain.names import RecordName, owner_of
+from vault.domain.names import Owner, OwnerKind, RecordName, owner_kind, owner_of
 from vault.domain.secret import Secret
 from vault.errors import DataLoss, InvalidArgument, NotFound, OpenError, VaultError
 from vault.keyring.epochs import Epoch
@@ -28,7 +28,7 @@ from vault.policy.decide import DENIED, Permit
 from vault.policy.facts import CustomerFacts
 from vault.service.call import Call
 from vault.service.entries import Subject, Touched, new_subject, outcome_of, touched_entry
-from vault.service.kinds import Kind, M, wanted
+from vault.service.kinds import Kind, M, names_of, wanted
 from vault.service.opening import Opened, Opening, Records, customer_facts, policy_facts
 from vault.service.writing import Journal
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, Outcome
@@ -82,7 +82,8 @@ class Reader:
         results, touched = await self._collect(call, permit, kind, names, places)
         # (6) The entry is durable. (7) Only then does the answer leave.
         error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
-        entry = touched_entry(call, touched, purpose=permit.purpose, fields=sorted(permit.fields), error=error)
+        shown = names_of(kind, permit.fields)
+        entry = touched_entry(call, touched, purpose=permit.purpose, fields=shown, error=error)
         await self._journal.append(call, entry)
         return results
 
@@ -96,7 +97,9 @@ class Reader:
         """
         # (2) One query for the customers' and the named records, one for their keys. (3) The record locks open.
         customers: list[RecordName] = [RecordName(owner_of(name)) for name in names]
-        opened = await self._records.open(list(dict.fromkeys([*customers, *names])), call.now)
+        # Visitors and domains have no record of their own: about them there are no facts.
+        known: list[RecordName] = customers if kind.customers_only else [c for c in customers if _is_customer(c)]
+        opened = await self._records.open(list(dict.fromkeys([*known, *names])), call.now)
         way = await self._way(permit, kind, [opened.get(name) for name in names])
         records = places or iter(kind.message, None)
         # (4) The policy decides on each customer. (5) Boxes of other audiences are dropped, the rest are opened.
@@ -107,7 +110,11 @@ class Reader:
         for at, (customer, name, record) in enumerate(zip(customers, names, records, strict=False), 1):
             decision = decisions.get(customer)
             if decision is None:
-                decision = decisions[customer] = self._decide(way, opened.get(customer))
+                if kind.customers_only or _is_customer(customer):
+                    decision = self._decide(way, opened.get(customer))
+                else:
+                    decision = new_subject(), _refusal_of_other(permit, Owner(customer))
+                decisions[customer] = decision
             subject, refused = decision
             result = refused or self._release(way, opened.get(name), record)
             subjects.append(subject)
@@ -204,6 +211,18 @@ def _refusal(permit: Permit, facts: CustomerFacts) -> VaultError | None:
     return None
 
 
+def _is_customer(owner: str) -> bool:
+    return owner_kind(Owner(owner)) is OwnerKind.CUSTOMER
+
+
+def _refusal_of_other(permit: Permit, owner: Owner) -> VaultError | None:
+    try:
+        permit.admit_other(owner_kind(owner))
+    except VaultError as error:
+        return error
+    return None
+
+
 def _plain_part(kind: Kind[M], opened: Opened, record: M) -> None:
     """Put a record's name, etag and times into its message, and no protected field.
 
@@ -212,8 +231,11 @@ def _plain_part(kind: Kind[M], opened: Opened, record: M) -> None:
         DecodeError: it is no such message.
     """
     record.MergeFromString(opened.record.unprotected)
-    for name in kind.by_name:
+    for name in kind.texts:
         if getattr(record, name):
+            raise OpenError("the record does not open")
+    for name in kind.messages:
+        if record.HasField(name):  # type: ignore[arg-type]  # of this kind's message
             raise OpenError("the record does not open")
     locked = opened.locked
     record.record_name = locked.record_name

@@ -7,7 +7,7 @@ plain besides. Whether the value inside is a card is known when billing opens it
 
 from typing import Any
 
-from vault.crypto import envelope
+from vault.crypto import envelope, fields
 from vault.errors import FailedPrecondition, InvalidArgument, OpenError
 from vault.keyring.epochs import Epochs
 from vault.policy.model import Policy
@@ -16,7 +16,6 @@ from vault.service.kinds import Kind, RecordMessage
 from vault.v1 import status_pb2 as status
 
 _MAX_AGE_MS = 25 * 3600 * 1000
-_MAX_BOX = 1024
 _BOX_OVERHEAD = envelope.NONCE_SIZE + envelope.TAG_SIZE
 
 
@@ -42,18 +41,20 @@ async def check(
         envelope.check_record(record.sealed)
     except OpenError:
         raise InvalidArgument(where, "must hold whole envelopes with ascending boxes, each field once") from None
-    numbers = set()
+    numbers, plain = set(), {field.number for field, _ in fields.plaintexts(record)}
     for sealed in record.sealed:
         audience = await _audience(call, epochs, sealed.epoch_id)
         for box in sealed.boxes:
             field = kind.by_number.get(box.field)
             if field is None:
                 raise InvalidArgument(where, "must seal protected fields of the record")
-            if getattr(record, field.name):
+            if box.field in plain:
                 raise InvalidArgument(f"{path}.{field.name}", "must be in plain or sealed, not both")
             size = len(box.ciphertext) - _BOX_OVERHEAD
-            if size <= 0 or size % envelope.PAD_BLOCK or size > _MAX_BOX:
-                raise InvalidArgument(where, "must hold boxes of padded plaintexts of at most 1,023 bytes")
+            if size <= 0 or size % envelope.PAD_BLOCK or size > kind.max_box:
+                raise InvalidArgument(
+                    where, f"must hold boxes of padded plaintexts of at most {kind.max_box - 1:,} bytes"
+                )
             if policy.audience(field.policy_name) != audience:
                 raise FailedPrecondition(
                     status.REASON_EPOCH_NOT_USABLE,

@@ -208,10 +208,10 @@ class Writer:
         ).SerializeToString(deterministic=True)
         version = old.row.version + 1 if old else 1
         current = keyring.vault_keys.current
-        locked = record_lock.lock(current.wrapping, draft.name, version, now, 0, body)
+        locked = record_lock.lock(current.wrapping, draft.name, version, now, draft.expires_at, body)
         owner, key_id = owner_of(draft.name), locked.header.key_id
         put = Put(
-            row=Row(owner, draft.name, key_id, version, now, 0, locked.stored),
+            row=Row(owner, draft.name, key_id, version, now, draft.expires_at, locked.stored),
             key=WrappedKey(owner, draft.name, key_id, current.n, now, locked.wrapped),
             replaces=old.row.key_id if old else None,
             lookups=self._lookups(draft, owner, key_id),
@@ -220,18 +220,24 @@ class Writer:
         )
         return put, digest_of(locked.stored), digest_of(old.row.stored) if old else NO_DIGEST
 
-    def put_facts(self, name: RecordName, facts: CustomerFacts, now: int) -> tuple[Put, Digest, Digest]:
-        """Lock the first version of a customer record."""
-        body = StoredRecord(unprotected=facts.SerializeToString(deterministic=True))
-        current = self._keyring.vault_keys.current
-        locked = record_lock.lock(current.wrapping, name, 1, now, 0, body.SerializeToString(deterministic=True))
-        owner, key_id = owner_of(name), locked.header.key_id
-        row = Row(owner, name, key_id, 1, now, 0, locked.stored)
-        return (
-            Put(row, WrappedKey(owner, name, key_id, current.n, now, locked.wrapped), None),
-            digest_of(row.stored),
-            NO_DIGEST,
+    def put_facts(
+        self, name: RecordName, facts: CustomerFacts, now: int, old: Opened | None = None
+    ) -> tuple[Put, Digest, Digest]:
+        """Lock a version of a customer record: the first, or the one after `old`.
+
+        Raises:
+            DataLoss: the version to be replaced does not open.
+        """
+        body = StoredRecord(unprotected=facts.SerializeToString(deterministic=True)).SerializeToString(
+            deterministic=True
         )
+        current, version = self._keyring.vault_keys.current, old.locked.version + 1 if old else 1
+        locked = record_lock.lock(current.wrapping, name, version, now, 0, body)
+        owner, key_id = owner_of(name), locked.header.key_id
+        row = Row(owner, name, key_id, version, now, 0, locked.stored)
+        key = WrappedKey(owner, name, key_id, current.n, now, locked.wrapped)
+        put = Put(row, key, old.locked.key_id if old else None, retire=self._retire(old) if old else None)
+        return put, digest_of(row.stored), digest_of(old.locked.stored) if old else NO_DIGEST
 
     def tokens(self, field_name: str, value: str) -> list[tuple[int, bytes]]:
         """The (n, masked token) pairs under which a value may stand: one for each vault key version."""
@@ -265,6 +271,9 @@ class Writer:
 
 def _unprotected(draft: Draft) -> bytes:
     plain: RecordMessage = draft.kind.message()
+    if draft.beside is not None:
+        plain.MergeFrom(draft.beside)  # type: ignore[arg-type]  # of the draft's kind, which no type says
+        fields.clear_protected(plain)
     plain.create_time.FromMilliseconds(draft.create_time)
     return plain.SerializeToString(deterministic=True)
 
