@@ -150,7 +150,7 @@ def test_sealed_row() -> None:
 
 
 class TestRefused:
-    """Each line of the vectors' list of what must be refused, but for streams."""
+    """Each line of the vectors' list of what must be refused, but for streams (`test_stream`)."""
 
     def test_card_stored_with_version_2(self) -> None:
         """The version is in the aad."""

@@ -115,8 +115,13 @@ def lock(key: WrappingKey, record_name: str, version: int, written_at: int, expi
     """Encrypt a serialized StoredRecord under a fresh R and key id, and wrap R."""
     record_key = secrets.token_bytes(RECORD_KEY_SIZE)
     header = Header(record_name, KeyId(secrets.token_bytes(KEY_ID_SIZE)), version, written_at, expires_at)
-    stored = FORMAT + AESGCM(record_key).encrypt(_ZERO_NONCE, body, header.aad(key.vault_id))
+    stored = seal_body(record_key, key.vault_id, header, body)
     return Locked(header, stored, key.wrap(record_key, header.key_id, record_name))
+
+
+def seal_body(record_key: bytes, vault_id: bytes, header: Header, body: bytes) -> bytes:
+    """`stored`; for `lock` and `stream.MessageLock`, which each call it once for an R that they drew."""
+    return FORMAT + AESGCM(record_key).encrypt(_ZERO_NONCE, body, header.aad(vault_id))
 
 
 def unlock(record_key: bytes, vault_id: bytes, header: Header, stored: bytes) -> bytes:
