@@ -16,6 +16,7 @@ from vault.domain.fields import ALL_FIELDS
 from vault.errors import ConfigError, InvalidArgument
 from vault.policy import methods
 from vault.policy.model import EVERYONE
+from vault.policy.retention import KINDS, Retention, duration
 from vault.policy.shape import File, KeyTable, PurposeTable, path
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
@@ -52,6 +53,7 @@ def check(policy: File, file: str, *, require_keys: bool) -> None:
     _callers(policy, refuse)
     _keys(policy, refuse, require_keys=require_keys)
     _limits(policy, refuse)
+    retention(policy, file)
 
 
 def _roles(policy: File, refuse: Refuse) -> None:
@@ -154,6 +156,16 @@ def _limits(policy: File, refuse: Refuse) -> None:
     for name in policy.limits.callers:
         if name not in policy.callers:
             refuse(path("limits", "callers", name), "is no caller of this policy; add it under [callers], or remove it")
+
+
+def retention(policy: File, file: str) -> Retention:
+    """The durations of `[retention]`.
+
+    Raises:
+        ConfigError: one is none.
+    """
+    lines = policy.retention.model_dump()
+    return Retention(**{kind: duration(lines[kind], file, path("retention", kind)) for kind in KINDS})
 
 
 def _keys(policy: File, refuse: Refuse, *, require_keys: bool) -> None:

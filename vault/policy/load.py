@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from vault.domain.audience import Custody, Purpose, audience_of
 from vault.errors import ConfigError
 from vault.policy import limits, shape
-from vault.policy.check import NO_RECOVERY, check
+from vault.policy.check import NO_RECOVERY, check, retention
 from vault.policy.limits import Limits, completed
 from vault.policy.model import (
     EVERYONE,
@@ -63,6 +63,7 @@ def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
         purposes=_frozen({Purpose(name): _purpose(name, table) for name, table in tables.purposes.items()}),
         fields=_frozen({name: _field(name, table) for name, table in tables.fields.items()}),
         methods=_frozen(_methods(tables)),
+        retention=retention(tables, file),
         callers=_frozen({name: Caller(name, frozenset(table.roles)) for name, table in tables.callers.items()}),
         keys=_frozen({Purpose(name): _key(table) for name, table in tables.keys.items()}),
         limits=_limits(tables.limits),

@@ -17,6 +17,7 @@ from typing import Final
 from vault.domain.audience import Audience, Custody, Purpose
 from vault.domain.fields import ALL_FIELDS
 from vault.policy.limits import NO_TABLES, Limits
+from vault.policy.retention import Retention
 
 EVERYONE: Final = "everyone"
 """Stands in the method table for every role of the policy."""
@@ -104,6 +105,7 @@ class Policy:
     purposes: Mapping[Purpose, PurposeRule]
     fields: Mapping[str, FieldRule]
     methods: Mapping[str, MethodRule]
+    retention: Retention
     callers: Mapping[str, Caller]
     keys: Mapping[Purpose, KeyRule]
     digest: bytes

@@ -116,6 +116,15 @@ class LimitsTable(_Table):
     callers: dict[str, LimitTable] = {}
 
 
+class RetentionTable(_Table):
+    """`[retention]`: how long, by kind of record."""
+
+    customer_logs: str
+    order_forms: str
+    preferences: str
+    messages: str
+
+
 class File(_Table):
     """The whole file."""
 
@@ -123,6 +132,7 @@ class File(_Table):
     purposes: dict[str, PurposeTable]
     fields: dict[str, FieldTable]
     methods: dict[str, ServiceTable]
+    retention: RetentionTable
     callers: dict[str, CallerTable] = {}
     keys: dict[str, KeyTable] = {}
     limits: LimitsTable = LimitsTable()

@@ -12,6 +12,7 @@ from vault.policy import matrix
 from vault.policy.load import load
 from vault.policy.matrix import Row
 from vault.policy.model import Policy
+from vault.policy.retention import KINDS
 
 
 @click.command()
@@ -48,6 +49,7 @@ def _document(path: Path, policy: Policy, rows: Iterable[Row]) -> dict[str, obje
             "roles": {role: asdict(policy.limits.of("", frozenset({role}))) for role in policy.roles},
             "callers": {name: asdict(policy.limits.of(name, c.roles)) for name, c in policy.callers.items()},
         },
+        "retention": {kind: getattr(policy.retention, kind).text for kind in KINDS},
         "matrix": [
             {
                 "role": row.role,
@@ -71,6 +73,8 @@ def _tell(path: Path, policy: Policy, rows: Iterable[Row]) -> None:
         for (role, purpose), each in grouped.items()
     ]
     output.table(("role", "purpose", "fields", "condition", "key held by"), table, empty="nobody may read anything")
+    kept = ", ".join(f"{kind} {getattr(policy.retention, kind).text}" for kind in KINDS)
+    output.line(f"kept until deleted or erased, but for: {kept}")
     default = policy.limits.default
     own = ", ".join([*policy.limits.roles, *policy.limits.callers]) or "nobody"
     said = f"{default.records_per_second:g} records and {default.searches_per_second:g} searches a second"
