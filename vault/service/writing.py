@@ -142,6 +142,7 @@ _REASONS = {
     Result.EXISTS: status.REASON_ALREADY_EXISTS,
     Result.CHANGED: status.REASON_ETAG_MISMATCH,
     Result.ERASED: status.REASON_ERASED,
+    Result.DUPLICATE: status.REASON_ALREADY_EXISTS,
 }
 
 

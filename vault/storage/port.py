@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol, Self
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
+from vault.storage.queue import Chunk, MailStore, QueuePut
 from vault.storage.stats import StoreFigures, WriterStats
 
 
@@ -104,6 +105,10 @@ class Put:
     """Fields whose lookups move over from the replaced key to the new one."""
     retire: WrappedKey | None = None
     """The replaced key, wrapped again as a retired key; takes effect with the next group commit after this one."""
+    chunks: tuple[Chunk, ...] = ()
+    """Of a message: those that an upload has not stored yet."""
+    uploaded: bool = False
+    """Of a message: its key is in the key store since the upload was begun, and its loose mark goes now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class Item:
     owner: Owner
     puts: tuple[Put, ...] = ()
     removes: tuple[Remove, ...] = ()
+    queue: tuple[QueuePut, ...] = ()
 
 
 class Result(Enum):
@@ -134,6 +140,8 @@ class Result(Enum):
     """The row is gone, or another version took its place."""
     ERASED = "erased"
     """The owner has a tombstone."""
+    DUPLICATE = "duplicate"
+    """A message of the owner brought the same token before."""
 
 
 REQUEST_LIFETIME_MS = 24 * 3600 * 1000
@@ -390,7 +398,7 @@ class Figures(Protocol):
         """How the stores stand; takes a while, but not the event loop's."""
 
 
-class Storage(RecordStore, SystemStore, LogStore, Upkeep, Figures, Protocol):
+class Storage(RecordStore, MailStore, SystemStore, LogStore, Upkeep, Figures, Protocol):
     """A whole driver."""
 
     async def close(self) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
-from vault.errors import OutcomeUnknown
+from vault.errors import OutcomeUnknown, VaultError
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -25,7 +26,9 @@ from vault.storage.port import (
 )
 from vault.storage.sqlite import startup, system
 from vault.storage.sqlite.erase import Erasure, Unfinished
+from vault.storage.sqlite.mail_driver import MailTables
 from vault.storage.sqlite.purge import purge
+from vault.storage.sqlite.queue_reader import QueueReader
 from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
@@ -36,13 +39,13 @@ ERASURE_WAITS_S = 15.0
 ERASURE_AGAIN_S = 0.5
 
 
-class SqliteStorage:
+class SqliteStorage(MailTables):
     """A vault's two stores in two SQLite files; to be used on the event loop that opened it."""
 
-    def __init__(self, reader: Reader, writer: Writer, lock: startup.Lock, keys_path: Path) -> None:
+    def __init__(self, reader: Reader, queue: QueueReader, writer: Writer, lock: startup.Lock, keys_path: Path) -> None:
+        super().__init__(queue, writer)
         self._keys_path = keys_path
         self._reader = reader
-        self._writer = writer
         self._lock = lock
 
     @classmethod
@@ -67,12 +70,13 @@ class SqliteStorage:
         try:
             await writer.start(lambda: startup.open_stores(data_path, keys_path))
             reader = Reader(data_path, keys_path)
+            queue = QueueReader(data_path)
         except BaseException:
             writer.stop()
             await writer.stopped()
             lock.release()
             raise
-        return cls(reader, writer, lock, keys_path)
+        return cls(reader, queue, writer, lock, keys_path)
 
     async def figures(self) -> StoreFigures:
         """See the port."""
@@ -87,6 +91,7 @@ class SqliteStorage:
     async def close(self) -> None:
         """Finish what is queued, checkpoint and close."""
         self._writer.stop()
+        self._queue_reader.close()
         self._reader.close()  # before the writer's: the last to close takes the WAL away, if it may write
         await self._writer.stopped()
         self._lock.release()
@@ -148,10 +153,15 @@ class SqliteStorage:
         erasure, until = Erasure(owner, erased_at, log_id, finish), time.monotonic() + ERASURE_WAITS_S
         while True:
             try:
-                return await self._writer.run(erasure.run)
+                done = await self._writer.run(erasure.run)
             except OutcomeUnknown:
                 if not erasure.in_the_way or time.monotonic() > until:
                     raise
+            else:
+                # Their keys are gone; what is left of them here goes in steps, now or with the next sweep.
+                with suppress(VaultError):
+                    await self.sweep_chunks()
+                return done
             await asyncio.sleep(ERASURE_AGAIN_S)
 
     # SystemStore

@@ -105,6 +105,7 @@ def bury_rows(data: sqlite3.Connection, owner: Owner, erased_at: int) -> None:
     """Rows out, a copy of the tombstone in."""
     data.execute(_TOMBSTONE, (owner, erased_at))
     data.execute("DELETE FROM records WHERE owner = ?", (owner,))
+    data.execute("DELETE FROM mail_dedupe WHERE owner = ?", (owner,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
 from vault.storage.port import SeenRequest, Work
-from vault.storage.sqlite import failures, rows, slots
+from vault.storage.sqlite import failures, mail_rows, rows, slots
 from vault.storage.sqlite.owed import doomed
 from vault.storage.sqlite.plan import Changes, Facts, Plan, decide
 from vault.storage.sqlite.stores import Stores
@@ -52,13 +52,13 @@ def commit(stores: Stores, works: Sequence[Work]) -> Plan:
     try:
         with stores.data_transaction() as data:
             plan = decide(works, _facts(stores, works), stores.log_sizes)
-            if plan.changes.puts:
+            if any(not put.uploaded for put in plan.changes.puts):
                 with stores.key_transaction() as keys:
                     _add_keys(keys, plan.changes)
             _write(data, plan)
     except Exception as error:
         if plan is not None and not isinstance(failures.while_writing(error), failures.Fatal):
-            stores.owed.discard += plan.changes.puts
+            stores.owed.discard += [put for put in plan.changes.puts if not put.uploaded]
         raise
     stores.owed.retire += plan.changes.retirements()
     _committed(stores, plan)
@@ -95,6 +95,7 @@ def _committed(stores: Stores, plan: Plan) -> None:
     """Note what is durable now, and about how much WAL it took: a row touches some four pages of both stores."""
     stores.log_sizes = dict(plan.log_sizes)
     size = sum(len(entry) for _, _, entry, _ in plan.entries) + sum(len(put.row.stored) for put in plan.changes.puts)
+    size += sum(len(chunk.stored) for put in plan.changes.puts for chunk in put.chunks)
     stores.written += size + _PAGE * (2 + 4 * len(plan.changes.rows))
 
 
@@ -104,15 +105,17 @@ def _facts(stores: Stores, works: Sequence[Work]) -> Facts:
     names |= {(remove.owner, remove.record_name) for item in items for remove in item.removes}
     owners = [(owner,) for owner in {item.owner for item in items} | {owner for owner, _ in names}]
     used = {(work.request.caller, work.request.request_id) for work in works if work.request}
+    queue = [put for item in items for put in item.queue]
     return Facts(
         {RecordName(name): KeyId(key_id) for name, key_id in rows.select(stores.data, _KEY_IDS, list(names))},
         {(seen[0], seen[1]): SeenRequest(*seen) for seen in rows.select(stores.data, SEEN, list(used))},
         {Owner(o) for store in (stores.data, stores.keys) for (o,) in rows.select(store, _ERASED, owners)},
+        *(mail_rows.facts(stores.data, queue) if queue else ({}, ())),
     )
 
 
 def _add_keys(keys: sqlite3.Connection, changes: Changes) -> None:
-    slots.add(keys, [put.key for put in changes.puts])
+    slots.add(keys, [put.key for put in changes.puts if not put.uploaded])
     lookups = [
         (lookup.owner, put.key.record_name, lookup.key_id, lookup.field, lookup.n, lookup.token)
         for put in changes.puts
@@ -132,6 +135,7 @@ def _write(data: sqlite3.Connection, plan: Plan) -> None:
     gone = {(r.owner, r.record_name) for r in plan.changes.removes if after[r.record_name] is None}
     rows.execute(data, _ROWS, written)
     rows.execute(data, "DELETE FROM records WHERE (owner, record_name) IN ({values})", list(gone))
+    mail_rows.write(data, plan.changes, gone)
     rows.execute(data, _ENTRIES, plan.entries)
     requests = [(q.caller, q.request_id, q.fingerprint, q.seen_at, q.response) for q in plan.requests.values()]
     rows.execute(data, _REQUESTS, requests)

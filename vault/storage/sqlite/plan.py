@@ -23,6 +23,7 @@ from vault.storage.port import (
     Work,
     WrappedKey,
 )
+from vault.storage.queue import QueuePut
 
 NO_INDEX = -1
 """The log_index of a replay: no entry was written."""
@@ -36,6 +37,10 @@ class Facts:
     """The key id of each named row that exists."""
     seen: Mapping[tuple[str, str], SeenRequest]
     erased: Collection[Owner]
+    revisions: Mapping[RecordName, int] = field(default_factory=dict)
+    """Of each named message in the queue."""
+    tokens: Collection[tuple[Owner, bytes]] = ()
+    """Those of the messages to be stored that earlier ones brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,19 @@ class Changes:
     """The last state of each row touched; None if it is out."""
     puts: list[Put] = field(default_factory=list)
     removes: list[Remove] = field(default_factory=list)
+    queue: list[QueuePut] = field(default_factory=list)
+    revisions: dict[RecordName, int] = field(default_factory=dict)
+    """The last revision of each queue row touched."""
+    tokens: set[tuple[Owner, bytes]] = field(default_factory=set)
 
     def add(self, later: "Changes") -> None:
         """Let other changes follow these."""
         self.rows |= later.rows
         self.puts += later.puts
         self.removes += later.removes
+        self.queue += later.queue
+        self.revisions |= later.revisions
+        self.tokens |= later.tokens
 
     def retirements(self) -> list[Retirement]:
         """The keys that were replaced."""
@@ -129,8 +141,28 @@ class Plan:
             if self._key_id(remove.record_name, before, after) != remove.key_id:
                 return Result.CHANGED
             after.add(Changes({remove.record_name: None}, [], [remove]))
+        for place in item.queue:
+            if (refused := self._decide_queue(place, before, after)) is not None:
+                return refused
         before.add(after)
         return Result.DONE
+
+    def _decide_queue(self, put: QueuePut, before: Changes, after: Changes) -> Result | None:
+        """Take a change of the queue into `after`; why not, if not."""
+        row, layers = put.row, (after, before, self.changes)
+        if self._key_id(row.record_name, before, after) != row.key_id:
+            return Result.CHANGED
+        known = next((c.revisions[row.record_name] for c in layers if row.record_name in c.revisions), None)
+        if (self.facts.revisions.get(row.record_name, 0) if known is None else known) != row.revision - 1:
+            return Result.CHANGED
+        token = (row.owner, put.dedupe)
+        if put.dedupe and (token in self.facts.tokens or any(token in c.tokens for c in layers)):
+            return Result.DUPLICATE
+        after.queue.append(put)
+        after.revisions[row.record_name] = row.revision
+        if put.dedupe:
+            after.tokens.add(token)
+        return None
 
     def _key_id(self, name: RecordName, *layers: Changes) -> KeyId | None:
         for layer in (*reversed(layers), self.changes):

@@ -20,6 +20,7 @@ from sqlite_utils.migrations import Migrations
 from vault.errors import ConfigError
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite.connection import transaction
+from vault.storage.sqlite.mail_schema import MAIL
 
 data_migrations = Migrations("vault.data")
 keys_migrations = Migrations("vault.keys")
@@ -114,6 +115,12 @@ def data_1(db: Database) -> None:
 def data_clock(db: Database) -> None:
     """When the clock was last right."""
     _execute(db, (_DATA_CLOCK,))
+
+
+@data_migrations()
+def data_mail(db: Database) -> None:
+    """Messages in transit."""
+    _execute(db, MAIL)
 
 
 @keys_migrations()
