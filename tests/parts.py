@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import browser
+
 TESTS = Path(__file__).parent
 
 
@@ -43,6 +45,7 @@ PARTS = {
     "faketime": Part(lambda: faketime_library() is not None, "scripts/ci-deps"),
     "strace": Part(lambda: shutil.which("strace") is not None, "scripts/ci-deps"),
     "node-hpke": Part((TESTS / "openers/node/node_modules/@hpke/core").is_dir, "scripts/ci-deps"),
+    "axe": Part(browser.has_axe, "scripts/ci-deps"),
     "promtool": Part(_has_promtool, "scripts/ci-deps"),
     "systemd-analyze": Part(lambda: shutil.which("systemd-analyze") is not None, "scripts/ci-deps"),
 }

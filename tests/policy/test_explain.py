@@ -136,6 +136,14 @@ def test_matrix_is_all_that_may_be_read() -> None:
 def test_matrix_row_says_custody_condition_and_clause() -> None:
     """All that a privacy officer signs."""
     rule = POLICY.purposes[next(p for p in POLICY.purposes if p == "partner_offers")]
-    row = Row("partners", "partner_offers", "contact.name", rule.condition, rule.custody, rule.clause)
+    row = Row(
+        "partners",
+        "partner_offers",
+        "contact.name",
+        rule.condition,
+        rule.custody,
+        rule.clause,
+        "until deleted or erased",
+    )
     assert row in list(rows(POLICY))
     assert row.condition is Condition.CONSENT

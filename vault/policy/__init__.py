@@ -4,6 +4,7 @@
     load           a file becomes a Policy, or a ConfigError that names the line and what to do
     shape          what may stand in the file at all
     check          what must be true of a policy before the vault starts under it
+    contradictions lines that are right each, and wrong together
     methods        the methods that the API serves, and those that are to come
     model          Policy and its rules: frozen, with look-up tables made once
     limits         how much one caller may ask for

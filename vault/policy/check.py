@@ -2,19 +2,21 @@
 
 A policy is refused as a whole, for one reason at a time, by the path of the line to change. Each function below is one
 part of the file, read top to bottom; a part may rely on those above it. Two kinds of mistakes are looked for: gaps,
-where something that exists has no rule, and contradictions, where a rule promises what another one breaks.
+where something that exists has no rule, and contradictions, where a rule promises what another one breaks; those that
+take a look at several parts at once come last, from `contradictions`.
 
 Raises only `ConfigError`.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from vault.domain import audience
 from vault.domain.fields import ALL_FIELDS
 from vault.errors import ConfigError, InvalidArgument
-from vault.policy import methods
+from vault.policy import contradictions, methods
+from vault.policy.contradictions import Refuse
 from vault.policy.model import EVERYONE
 from vault.policy.retention import KINDS, Retention, duration
 from vault.policy.shape import File, KeyTable, PurposeTable, path
@@ -27,8 +29,6 @@ _MAX_SPIFFE_ID: Final = 2048
 _SPIFFE_ID: Final = re.compile(r"spiffe://[a-z0-9._-]{1,255}(/(?!\.{1,2}(/|\Z))[a-zA-Z0-9._-]+)+", re.ASCII)
 
 NO_RECOVERY: Final = "none"
-
-Refuse = Callable[[str, str], NoReturn]
 
 
 def check(policy: File, file: str, *, require_keys: bool) -> None:
@@ -54,6 +54,7 @@ def check(policy: File, file: str, *, require_keys: bool) -> None:
     _keys(policy, refuse, require_keys=require_keys)
     _limits(policy, refuse)
     retention(policy, file)
+    contradictions.check(policy, refuse)
 
 
 def _roles(policy: File, refuse: Refuse) -> None:

@@ -6,9 +6,11 @@ may list only names known here. Names that are designed but not served yet are k
 promises once, in full, and does not change with each release.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import Final
 
 from google.protobuf.descriptor import FileDescriptor
@@ -39,6 +41,19 @@ PLANNED: Final[frozenset[str]] = frozenset(
     for method in methods.split()
 )
 """Every method of the API's design, served or not."""
+
+READS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "contact": ("ContactService.GetContact", "ContactService.BatchGetContacts", "ContactService.FindContacts"),
+        "payment": ("PaymentService.GetCard", "PaymentService.BatchGetCards"),
+        "account": ("AccountService.GetAccount", "AccountService.ListLogEntries"),
+        "mail": ("MailService.GetMessage", "MailService.FetchMessage"),
+        "order": ("OrderService.ListOrders", "OrderService.WatchOrders"),
+        "site": ("VisitorService.GetPreferences",),
+    }
+)
+"""The calls that give fields of a category, to whoever has a purpose for them. `ListCards` is not among them: it gives
+names and times to those who have none."""
 
 
 NOT_YET: Final[frozenset[str]] = frozenset({"MailService"})

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from vault.cli import options, output
 from vault.cli.deployment.layout import Layout
+from vault.cli.papers.page import whole
 from vault.policy import matrix
 from vault.policy.load import load
 from vault.policy.matrix import Row
@@ -17,16 +19,19 @@ from vault.policy.retention import KINDS
 
 @click.command()
 @click.argument("file", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as one page, to print and sign."
+)
 @options.home_option
 @options.json_option
-def command(file: Path | None, home: Path) -> None:
+def command(file: Path | None, html: Path | None, home: Path) -> None:
     """Check FILE, or policy.toml in DIR (default: --home), as the server would, and print who may read what.
 
     Needs no server. A row that is not printed is a read that is denied.
 
     Example:
       customer-vault policy check ./vault-dir
-      customer-vault policy check ./policy.toml
+      customer-vault policy check ./policy.toml --html policy.html
     """
     path = file or home
     if path.is_dir() or file is None:
@@ -35,8 +40,9 @@ def command(file: Path | None, home: Path) -> None:
     if policy.callers:
         # It is a vault's own file and not one to start from, so it must have all that a server asks for.
         policy = load(path, require_keys=True)
-    rows = list(matrix.rows(policy))
-    output.emit(_document(path, policy, rows), lambda: _tell(path, policy, rows))
+    if html is not None:
+        html.write_text(whole(policy, str(path), datetime.now(UTC).date().isoformat()), encoding="utf-8")
+    output.emit(_document(path, policy, matrix.rows(policy)), lambda: _tell(path, policy))
 
 
 def _document(path: Path, policy: Policy, rows: Iterable[Row]) -> dict[str, object]:
@@ -58,21 +64,27 @@ def _document(path: Path, policy: Policy, rows: Iterable[Row]) -> dict[str, obje
                 "condition": row.condition.value,
                 "custody": row.custody.value,
                 "clause": row.clause,
+                "kept": row.kept,
             }
             for row in rows
         ],
     }
 
 
-def _tell(path: Path, policy: Policy, rows: Iterable[Row]) -> None:
-    grouped: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        grouped.setdefault((row.role, row.purpose), []).append(row)
-    table = [
-        (role, purpose, _fields(policy, [r.field for r in each]), each[0].condition.value, each[0].custody.value)
-        for (role, purpose), each in grouped.items()
-    ]
-    output.table(("role", "purpose", "fields", "condition", "key held by"), table, empty="nobody may read anything")
+def _tell(path: Path, policy: Policy) -> None:
+    """Purpose by purpose; clauses, which are sentences, below the table, by number."""
+    clauses: dict[str, int] = {}
+    table = []
+    for grant in matrix.grants(policy):
+        number = clauses.setdefault(grant.clause, len(clauses) + 1)
+        cells = (grant.role, grant.purpose, grant.words, grant.condition.value, grant.custody.value, grant.kept)
+        table.append((*cells, f"[{number}]"))
+    columns = ("role", "purpose", "fields", "condition", "key held by", "kept", "clause")
+    output.table(columns, table, empty="nobody may read anything")
+    output.line("")
+    for clause, number in clauses.items():
+        output.line(f'[{number}] "{clause}"')
+    output.line("")
     kept = ", ".join(f"{kind} {getattr(policy.retention, kind).text}" for kind in KINDS)
     output.line(f"kept until deleted or erased, but for: {kept}")
     default = policy.limits.default
@@ -80,13 +92,3 @@ def _tell(path: Path, policy: Policy, rows: Iterable[Row]) -> None:
     said = f"{default.records_per_second:g} records and {default.searches_per_second:g} searches a second"
     output.line(f"limits of a caller: {said}, {default.concurrent:g} calls at work; others of their own: {own}")
     output.line(f"ok: {path}: {len(policy.purposes)} purposes, {len(policy.fields)} fields, {len(policy.roles)} roles")
-
-
-def _fields(policy: Policy, fields: list[str]) -> str:
-    """A few words for many fields: `contact.*` for all of a category, `contact.* but phone` where one is missing."""
-    words = []
-    for category in dict.fromkeys(field.partition(".")[0] for field in fields if field):
-        everything = policy.of_category(category)
-        missing = [name.partition(".")[2] for name in everything if name not in fields]
-        words.append(f"{category}.*" + (f" but {', '.join(missing)}" if missing else ""))
-    return "; ".join(words) or "(counts only)"
