@@ -1,14 +1,40 @@
-"""A customer's facts, written as an operation of the vault would write them: under lock, into the store."""
+"""A customer's facts, brought about as the privacy officer does it: by calls, each a version of the customer record."""
 
-import time
 from collections.abc import Iterable
+from typing import Final
 
 from tests.vaults import OpenVault
-from vault.crypto import record_lock
-from vault.domain.names import CustomerId, customer_name, owner_of
-from vault.service.opening import Opened, customer_facts
-from vault.storage.port import Item, Put, Result, Row, Work, WrappedKey
-from vault.store.v1.record_pb2 import StoredRecord
+from vault.v1 import consent_pb2 as said
+from vault.v1 import customer_service_pb2 as v1
+
+BY_LETTER: Final = said.Statement(channel=said.CONSENT_CHANNEL_LETTER)
+
+
+async def consent(vault: OpenVault, customer_id: str, purpose: str, *, given: bool = True) -> v1.SetConsentResponse:
+    """Give or withdraw consent to a purpose."""
+    state = said.CONSENT_STATE_GIVEN if given else said.CONSENT_STATE_WITHDRAWN
+    request = v1.SetConsentRequest(
+        customer_id=customer_id, purpose=purpose, state=state, notice_version="2026-11", statement=BY_LETTER
+    )
+    answer: v1.SetConsentResponse = await vault.call("officer", "CustomerService.SetConsent", request)
+    return answer
+
+
+async def objection(vault: OpenVault, customer_id: str, purpose: str, *, objects: bool = True) -> None:
+    """Object to a purpose, or no more."""
+    request = v1.SetObjectionRequest(customer_id=customer_id, purpose=purpose, objects=objects, statement=BY_LETTER)
+    await vault.call("officer", "CustomerService.SetObjection", request)
+
+
+async def restriction(vault: OpenVault, customer_id: str, *, restricted: bool = True) -> None:
+    """Restrict a customer, or lift that."""
+    request = v1.RestrictCustomerRequest(
+        customer_id=customer_id,
+        restricted=restricted,
+        ground=said.RESTRICTION_GROUND_LEGAL_CLAIMS,
+        statement=BY_LETTER,
+    )
+    await vault.call("officer", "CustomerService.RestrictCustomer", request)
 
 
 async def set_facts(
@@ -19,22 +45,10 @@ async def set_facts(
     objections: Iterable[str] = (),
     restricted: bool = False,
 ) -> None:
-    """Put the next version of a customer record, with these consents, objections and restriction."""
-    parts, name, now = vault.parts, customer_name(CustomerId(customer_id)), time.time_ns() // 1_000_000
-    old = (await parts.records.open([name], now))[name]
-    assert isinstance(old, Opened)
-    facts = customer_facts(old)
-    facts.consents[:] = sorted(consents)
-    facts.objections[:] = sorted(objections)
-    facts.restricted = restricted
-    body = StoredRecord(unprotected=facts.SerializeToString()).SerializeToString()
-    key, owner = parts.keyring.vault_keys.current, owner_of(name)
-    locked = record_lock.lock(key.wrapping, name, old.row.version + 1, now, 0, body)
-    put = Put(
-        Row(owner, name, locked.header.key_id, old.row.version + 1, now, 0, locked.stored),
-        WrappedKey(owner, name, locked.header.key_id, key.n, now, locked.wrapped),
-        replaces=old.row.key_id,
-    )
-    log_id = parts.journal.log_id
-    done = await parts.store.commit(Work(log_id, lambda _: (b"", None), (Item(owner, (put,)),)))
-    assert done.results == (Result.DONE,)
+    """Bring these facts about for a customer who has said nothing yet."""
+    for purpose in sorted(consents):
+        await consent(vault, customer_id, purpose)
+    for purpose in sorted(objections):
+        await objection(vault, customer_id, purpose)
+    if restricted:
+        await restriction(vault, customer_id)

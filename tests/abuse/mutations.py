@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
 from tests.abuse.sealer import SealedSide
 from tests.abuse.tables import KEYS, LOOKUPS, RECORDS, SLOTS, SYSTEM, Row, Tables
 from vault.crypto.record_lock import Header
+from vault.domain import statements
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
+from vault.v1.consent_pb2 import CONSENT_STATE_GIVEN, ConsentEvent
 from vault.v1.records_pb2 import Card, Contact
 
 _FAR = 1 << 30
@@ -209,7 +211,8 @@ def forge_a_record(w: Writer) -> None:
 
 def _forged_body(w: Writer, name: str) -> StoredRecord:
     if name.count("/") == 1:
-        facts = CustomerFacts(subject=w.rng.randbytes(16), create_time=1, consents=["partner_offers"])
+        facts = CustomerFacts(subject=w.rng.randbytes(16), create_time=1)
+        statements.add_consent(facts, "partner_offers", ConsentEvent(state=CONSENT_STATE_GIVEN), "forged")
         return StoredRecord(unprotected=facts.SerializeToString())
     if name.endswith("/contact"):
         return StoredRecord(envelopes=[w.side.seal(name, {"name": "Mallory"}, Contact)])

@@ -8,6 +8,7 @@ import pytest
 
 from tests.abuse.billing import Billing
 from tests.abuse.digests import against_log
+from tests.abuse.facts import consent
 from tests.abuse.tables import KEYS, RECORDS, SLOTS, Tables
 from tests.abuse.tampered import Reading, Truth, settle
 from tests.vaults import OpenVault, contact
@@ -65,14 +66,12 @@ async def test_a_version_put_back_without_its_key_is_not_read_and_found_all_the_
 
 async def test_a_withdrawn_consent_cannot_be_put_back(vault: OpenVault) -> None:
     """The customer record is under lock like any other: an old one without its live key decides nothing."""
-    from tests.abuse.facts import set_facts  # noqa: PLC0415 - used here alone
-
     await vault.create("c9")
-    await set_facts(vault, "c9", consents=["partner_offers"])
+    await consent(vault, "c9", "partner_offers")
     agreed = Tables.read(vault.home)
     asked = contacts.GetContactRequest(customer_id="c9", purpose="partner_offers")
     assert (await vault.call("partners", "ContactService.GetContact", asked)).contact.name
-    await set_facts(vault, "c9")
+    await consent(vault, "c9", "partner_offers", given=False)
     assert isinstance(await vault.refusal("partners", "ContactService.GetContact", asked), PermissionDenied)
     now = Tables.read(vault.home)
     after = now.copy()

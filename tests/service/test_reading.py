@@ -1,11 +1,11 @@
 """What a read does when rows, keys or values are not as they should be."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.abuse.facts import restriction
 from tests.vaults import OpenVault, card, contact
 from vault.audit.entry import describe
 from vault.crypto import fields, record_lock
@@ -16,7 +16,6 @@ from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, NotFound, VaultError
 from vault.service.opening import Opened
 from vault.storage.port import Item, Put, Result, Row, Work, WrappedKey
-from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import key_service_pb2 as keys
@@ -116,23 +115,10 @@ async def spoil_last_box(vault: OpenVault, customer: str) -> None:
     assert (await vault.parts.store.commit(work)).results == (Result.DONE,)
 
 
-async def restrict(vault: OpenVault) -> None:
-    """Write the customer's facts anew, restricted, the way the vault writes them."""
-    name = "customers/42"
-    opened = (await vault.parts.records.open([name], 0))[name]  # type: ignore[list-item, index]
-    facts = CustomerFacts.FromString(opened.record.unprotected)  # type: ignore[union-attr]
-    facts.restricted = True
-    put, _, _ = vault.parts.writer.put_facts(name, facts, 1)  # type: ignore[arg-type]
-    put = replace(put, replaces=opened.row.key_id)  # type: ignore[union-attr]
-    entry = (await vault.entries())[0]
-    work = Work("log-0", lambda _: (entry, None), (Item(put.row.owner, (put,)),))
-    assert (await vault.parts.store.commit(work)).results == (Result.DONE,)
-
-
 async def test_a_restricted_customer_reads_like_an_unknown_one(vault: OpenVault) -> None:
     """For reads, listings and searches; no page token leads to a name."""
     await vault.create()
-    await restrict(vault)
+    await restriction(vault, "42")
     answers = []
     for customer in ("42", "nobody"):
         error = await vault.refusal(

@@ -11,22 +11,23 @@ from vault.audit.entry import digest_of
 from vault.domain import names
 from vault.domain.names import CustomerId, RecordName
 from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
-from vault.policy.decide import DENIED
+from vault.policy.decide import DENIED, permit_call
 from vault.service.call import Call
 from vault.service.drafts import Draft, card_draft, contact_draft
 from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
 from vault.service.opening import Opened, customer_facts
 from vault.service.outcomes import item_status, refused
-from vault.service.parts import Parts
+from vault.service.statements import Statements, show
 from vault.service.writing import Change
 from vault.storage.port import Item, Result
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import customer_service_pb2 as v1
-from vault.v1 import records_pb2 as records
 from vault.v1 import status_pb2 as status
 
 _PAGE = 1000
+_FULL = "CustomerService.SetConsent"
+"""Who may set what a customer said may see it."""
 _AT_ONCE = 8
 """Customers of a batch that are sealed between two breaths of the event loop."""
 
@@ -42,11 +43,8 @@ class Plan:
         self.subject = new_subject()
 
 
-class Customers:
+class Customers(Statements):
     """Creates, shows and erases customers."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
 
     async def create_customer(self, call: Call, request: v1.CreateCustomerRequest) -> v1.CreateCustomerResponse:
         """Create one customer in one transaction."""
@@ -114,6 +112,8 @@ class Customers:
 
     async def get_customer(self, call: Call, request: v1.GetCustomerRequest) -> v1.GetCustomerResponse:
         """Names and times; no protected field."""
+        if request.full:
+            permit_call(self._parts.policy, call.caller, _FULL)
         if request.purpose and request.purpose not in self._parts.policy.purposes_of(call.caller.roles):
             raise PermissionDenied(status.REASON_PURPOSE_NOT_ALLOWED, DENIED)
         customer = names.customer_id(request.customer_id)
@@ -130,7 +130,11 @@ class Customers:
         touched.read(facts.subject, name, OUTCOME_ALLOWED)
         await self._parts.journal.append(call, touched_entry(call, touched, purpose=request.purpose))
         response = v1.GetCustomerResponse(record_names=found)
-        _show(response.customer, customer, opened, facts)
+        show(response.customer, customer, opened.row.key_id.hex(), facts.create_time, opened.row.written_at)
+        if request.full:
+            response.statements.consents.extend(facts.consents)
+            response.statements.objections.extend(facts.objections)
+            response.statements.restrictions.extend(facts.restrictions)
         return response
 
     async def erase_customer(self, call: Call, request: v1.EraseCustomerRequest) -> v1.EraseCustomerResponse:
@@ -209,9 +213,3 @@ class Customers:
 
 def _changed(plans: Sequence[Plan]) -> list[str]:
     return sorted({name for plan in plans for draft in plan.drafts for name in draft.fields()})
-
-
-def _show(shown: records.Customer, customer: CustomerId, opened: Opened, facts: CustomerFacts) -> None:
-    shown.record_name, shown.customer_id, shown.etag = opened.row.record_name, customer, opened.row.key_id.hex()
-    shown.create_time.FromMilliseconds(facts.create_time)
-    shown.update_time.FromMilliseconds(opened.row.written_at)

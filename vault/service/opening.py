@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from vault.crypto import envelope
 from vault.crypto.record_lock import Header
+from vault.domain import statements
 from vault.domain.names import RecordName
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
@@ -156,6 +157,6 @@ def customer_facts(opened: Opened) -> record_pb2.CustomerFacts:
     return facts
 
 
-def policy_facts(facts: record_pb2.CustomerFacts) -> CustomerFacts:
-    """The same, as the policy looks at it."""
-    return CustomerFacts(frozenset(facts.consents), frozenset(facts.objections), facts.restricted)
+def policy_facts(facts: record_pb2.CustomerFacts, now: int) -> CustomerFacts:
+    """The same at a time, as the policy looks at it."""
+    return CustomerFacts(statements.consented(facts, now), statements.objected(facts), statements.restricted(facts))

@@ -92,7 +92,7 @@ class Payments:
         if not found:
             opened = (await self._parts.records.open([names.customer_name(customer)], call.now)).values()
             facts = [customer_facts(each) for each in opened if isinstance(each, Opened)]
-            allowed.admit(policy_facts(facts[0]) if facts else None)
+            allowed.admit(policy_facts(facts[0], call.now) if facts else None)
             await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=allowed.purpose))
             return response
         for name, result in zip(found, await self._parts.reader.read(call, allowed, CARD, found), strict=True):

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic
 
 from google.protobuf.message import DecodeError
@@ -21,19 +22,22 @@ from vault.domain.audience import Custody
 from vault.domain.fields import ProtectedField
 from vault.domain.names import Owner, OwnerKind, RecordName, owner_kind, owner_of
 from vault.domain.secret import Secret
-from vault.errors import DataLoss, InvalidArgument, NotFound, OpenError, VaultError
+from vault.errors import DataLoss, InvalidArgument, NotFound, OpenError, Unavailable, VaultError
 from vault.keyring.epochs import Epoch
 from vault.keyring.keyring import Keyring
 from vault.policy.decide import DENIED, Permit
 from vault.policy.facts import CustomerFacts
 from vault.service.call import Call
 from vault.service.entries import Subject, Touched, new_subject, outcome_of, touched_entry
+from vault.service.freshness import StaleError
 from vault.service.kinds import Kind, M, names_of, wanted
 from vault.service.opening import Opened, Opening, Records, customer_facts, policy_facts
 from vault.service.writing import Journal
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, Outcome
 from vault.v1.envelope_pb2 import Envelope
 
+_ATTEMPTS = 5
+"""Readings of one call while its customers' facts change under it."""
 _SLICE = 64
 """Records of a batch between two breaths of the event loop: about 2 ms."""
 
@@ -79,16 +83,24 @@ class Reader:
         Raises:
             Unavailable: the log entry could not be made durable; nothing leaves.
         """
-        results, touched = await self._collect(call, permit, kind, names, places)
-        # (6) The entry is durable. (7) Only then does the answer leave.
-        error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
+        owners = frozenset(map(owner_of, names))
+        given = list(islice(places, len(names))) if places else None
         shown = names_of(kind, permit.fields)
-        entry = touched_entry(call, touched, purpose=permit.purpose, fields=shown, error=error)
-        await self._journal.append(call, entry)
-        return results
+        for _ in range(_ATTEMPTS):
+            since = self._journal.freshness.now()
+            results, touched = await self._collect(call, permit, kind, names, given)
+            # (6) The entry is durable. (7) Only then does the answer leave.
+            error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
+            entry = touched_entry(call, touched, purpose=permit.purpose, fields=shown, error=error)
+            with suppress(StaleError):
+                await self._journal.append_fresh(call, entry, since, owners)
+                return results
+            for place in given or ():
+                place.Clear()
+        raise Unavailable("a customer's facts change faster than they can be read; try again")
 
     async def _collect(
-        self, call: Call, permit: Permit, kind: Kind[M], names: Sequence[RecordName], places: Iterator[M] | None
+        self, call: Call, permit: Permit, kind: Kind[M], names: Sequence[RecordName], places: Sequence[M] | None
     ) -> tuple[list[M | VaultError], Touched]:
         """Open, decide and build.
 
@@ -101,7 +113,7 @@ class Reader:
         known: list[RecordName] = customers if kind.customers_only else [c for c in customers if _is_customer(c)]
         opened = await self._records.open(list(dict.fromkeys([*known, *names])), call.now)
         way = await self._way(permit, kind, [opened.get(name) for name in names])
-        records = places or iter(kind.message, None)
+        records = iter(places) if places else iter(kind.message, None)
         # (4) The policy decides on each customer. (5) Boxes of other audiences are dropped, the rest are opened.
         subjects: list[Subject] = []
         outcomes: list[Outcome.ValueType] = []
@@ -111,7 +123,7 @@ class Reader:
             decision = decisions.get(customer)
             if decision is None:
                 if kind.customers_only or _is_customer(customer):
-                    decision = self._decide(way, opened.get(customer))
+                    decision = self._decide(way, opened.get(customer), call.now)
                 else:
                     decision = new_subject(), _refusal_of_other(permit, Owner(customer))
                 decisions[customer] = decision
@@ -141,7 +153,7 @@ class Reader:
         return _Way(permit, kind, wanted(kind, permit.fields), epochs, secrets, usual)
 
     @staticmethod
-    def _decide(way: _Way[M], customer: Opening | None) -> tuple[Subject, VaultError | None]:
+    def _decide(way: _Way[M], customer: Opening | None, now: int) -> tuple[Subject, VaultError | None]:
         """The customer's pseudonym, and the refusal if there is one."""
         permit = way.permit
         if isinstance(customer, DataLoss):
@@ -155,9 +167,9 @@ class Reader:
             return new_subject(), error
         subject = Subject(facts.subject)
         # Nearly all customers have nothing to consider; what that means is the same for each of them.
-        if not (facts.restricted or facts.consents or facts.objections):
+        if not (facts.restrictions or facts.consents or facts.objections):
             return subject, way.usual
-        return subject, _refusal(permit, policy_facts(facts))
+        return subject, _refusal(permit, policy_facts(facts, now))
 
     def _release(self, way: _Way[M], opened: Opening | None, record: M) -> M | VaultError:
         if opened is None:

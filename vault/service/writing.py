@@ -5,9 +5,10 @@ kept (names, etags, times; no value) and given again. Only a call that did somet
 be repaired and sent again.
 """
 
+import asyncio
 import hmac
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,9 +25,11 @@ from vault.keyring.vault_keys import VaultKeys
 from vault.service.call import Call
 from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
+from vault.service.freshness import Freshness, StaleError
 from vault.service.kinds import CONTACT, RecordMessage
 from vault.service.opening import Opened, Records
 from vault.storage.port import (
+    Committed,
     Item,
     Lookup,
     Put,
@@ -68,6 +71,7 @@ class Journal:
         self._store = store
         self.log_id = log_id
         self._keys = keys
+        self.freshness = Freshness()
 
     def recall(self, call: Call, repeatable: Repeatable, remembered: bytes) -> bytes:
         """The response that was remembered for a request, serialized.
@@ -86,6 +90,27 @@ class Journal:
         call.logged = True
         return committed.log_index
 
+    async def append_fresh(self, call: Call, entry: bytes, since: int, names: Collection[str]) -> None:
+        """Make the entry of a read durable, unless facts that it rests on were changed since a moment.
+
+        Args:
+            call: the call.
+            entry: its entry.
+            since: `freshness.now()` from before the facts were fetched.
+            names: of the customers (or orders) whose facts the read rests on.
+
+        Raises:
+            StaleError: they were; nothing was written, and nothing may leave.
+        """
+
+        def finish(_: object) -> tuple[bytes, None]:
+            if self.freshness.stale(since, names):
+                raise StaleError
+            return entry, None
+
+        await self._store.commit(Work(self.log_id, finish))
+        call.logged = True
+
     async def commit(
         self,
         call: Call,
@@ -94,6 +119,8 @@ class Journal:
         *,
         fields_changed: Sequence[str] = (),
         repeatable: Repeatable | None = None,
+        purpose: str = "",
+        facts_of: str = "",
     ) -> tuple[Sequence[Result], bytes | None]:
         """Commit changes with their entry.
 
@@ -103,6 +130,8 @@ class Journal:
             respond: makes the response to remember; None if there is nothing to remember.
             fields_changed: policy names, for the log.
             repeatable: the request_id, if there is one.
+            purpose: which the change is about, for the log.
+            facts_of: whose facts it changes, if it does: no read that rests on what was before gets an entry behind it.
 
         Returns:
             The results; and the remembered response, serialized, if another call with this request_id came first.
@@ -117,18 +146,23 @@ class Journal:
             error = VaultError() if failed else None
             if error:
                 error.reason = _REASONS[results[0]]
-            entry = touched_entry(call, touched, fields=fields_changed, error=error, request=request_id)
+            if facts_of:
+                marks.append(self.freshness.changing(facts_of))
+            entry = touched_entry(
+                call, touched, purpose=purpose, fields=fields_changed, error=error, request=request_id
+            )
             response = respond(results)
             if response is None or repeatable is None:
                 return entry, None
             return entry, self._keys.seal(_remembered(call, repeatable), response.SerializeToString())
 
+        marks: list[int] = []
         request_id = repeatable.request_id if repeatable else ""
         request = None
         if repeatable:
             request = SeenRequest(call.caller.spiffe_id, request_id, repeatable.fingerprint, call.now, b"")
         work = Work(self.log_id, finish, tuple(c.item for c in changes), request)
-        committed = await self._store.commit(work)
+        committed = await (self._settled(work, marks) if facts_of else self._store.commit(work))
         call.logged = committed.replay is None
         if committed.replay is not None:
             if not repeatable or not hmac.compare_digest(committed.replay.fingerprint, repeatable.fingerprint):
@@ -136,6 +170,12 @@ class Journal:
             await self.append(call, touched_entry(call, Touched(), request=request_id))
             return (), self.recall(call, repeatable, committed.replay.response)
         return committed.results, None
+
+    async def _settled(self, work: Work, marks: list[int]) -> Committed:
+        """Commit, and settle the marks when that has ended, which a caller who goes away does not hasten."""
+        under_way = asyncio.ensure_future(self._store.commit(work))
+        under_way.add_done_callback(lambda _: self.freshness.settled(marks))
+        return await asyncio.shield(under_way)
 
 
 _REASONS = {

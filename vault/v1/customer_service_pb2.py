@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from vault.v1 import consent_pb2 as vault_dot_v1_dot_consent__pb2
 from vault.v1 import records_pb2 as vault_dot_v1_dot_records__pb2
 from vault.v1 import status_pb2 as vault_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvault/v1/customer_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16vault/v1/records.proto\x1a\x15vault/v1/status.proto\"\xb8\x01\n\x15\x43reateCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\x12\"\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x11.vault.v1.Contact\x12\'\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x0e.vault.v1.CardB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"T\n\x16\x43reateCustomerResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12\x14\n\x0crecord_names\x18\x02 \x03(\t\"}\n\x1b\x42\x61tchCreateCustomersRequest\x12=\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.vault.v1.CreateCustomerRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"O\n\x1c\x42\x61tchCreateCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.vault.v1.CreateCustomerResult\"|\n\x14\x43reateCustomerResult\x12\x33\n\x07\x63reated\x18\x01 \x01(\x0b\x32 .vault.v1.CreateCustomerResponseH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.vault.v1.ItemStatusH\x00\x42\x08\n\x06result\"z\n\x12GetCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\"Q\n\x13GetCustomerResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12\x14\n\x0crecord_names\x18\x02 \x03(\t\"j\n\x14\x45raseCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"B\n\x15\x45raseCustomerResponse\x12)\n\x07receipt\x18\x01 \x01(\x0b\x32\x18.vault.v1.ErasureReceipt\"\xa9\x01\n\x0e\x45rasureReceipt\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rerase_time_ms\x18\x02 \x01(\x03\x12\x16\n\x0ekeys_destroyed\x18\x03 \x01(\r\x12\x17\n\x0frecords_removed\x18\x04 \x01(\r\x12\x17\n\x0fhorizon_time_ms\x18\x05 \x01(\x03\x12\x0e\n\x06log_id\x18\x06 \x01(\t\x12\x11\n\tlog_index\x18\x07 \x01(\x04\x32\xeb\x02\n\x0f\x43ustomerService\x12S\n\x0e\x43reateCustomer\x12\x1f.vault.v1.CreateCustomerRequest\x1a .vault.v1.CreateCustomerResponse\x12\x65\n\x14\x42\x61tchCreateCustomers\x12%.vault.v1.BatchCreateCustomersRequest\x1a&.vault.v1.BatchCreateCustomersResponse\x12J\n\x0bGetCustomer\x12\x1c.vault.v1.GetCustomerRequest\x1a\x1d.vault.v1.GetCustomerResponse\x12P\n\rEraseCustomer\x12\x1e.vault.v1.EraseCustomerRequest\x1a\x1f.vault.v1.EraseCustomerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvault/v1/customer_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16vault/v1/consent.proto\x1a\x16vault/v1/records.proto\x1a\x15vault/v1/status.proto\"\xb8\x01\n\x15\x43reateCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\x12\"\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x11.vault.v1.Contact\x12\'\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x0e.vault.v1.CardB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"T\n\x16\x43reateCustomerResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12\x14\n\x0crecord_names\x18\x02 \x03(\t\"}\n\x1b\x42\x61tchCreateCustomersRequest\x12=\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.vault.v1.CreateCustomerRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"O\n\x1c\x42\x61tchCreateCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.vault.v1.CreateCustomerResult\"|\n\x14\x43reateCustomerResult\x12\x33\n\x07\x63reated\x18\x01 \x01(\x0b\x32 .vault.v1.CreateCustomerResponseH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.vault.v1.ItemStatusH\x00\x42\x08\n\x06result\"\x88\x01\n\x12GetCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12\x0c\n\x04\x66ull\x18\x03 \x01(\x08\"\xa7\x01\n\x13GetCustomerResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12\x14\n\x0crecord_names\x18\x02 \x03(\t\x12\x30\n\nstatements\x18\x03 \x01(\x0b\x32\x1c.vault.v1.CustomerStatements\x12\"\n\x05reads\x18\x04 \x03(\x0b\x32\x13.vault.v1.ReadCount\"\x94\x01\n\x12\x43ustomerStatements\x12#\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x11.vault.v1.Consent\x12\'\n\nobjections\x18\x02 \x03(\x0b\x32\x13.vault.v1.Objection\x12\x30\n\x0crestrictions\x18\x03 \x03(\x0b\x32\x1a.vault.v1.RestrictionEvent\"\x8c\x01\n\tReadCount\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0f\n\x07records\x18\x04 \x01(\x04\x12\x15\n\rfirst_time_ms\x18\x05 \x01(\x03\x12\x14\n\x0clast_time_ms\x18\x06 \x01(\x03\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\"\xf7\x02\n\x11SetConsentRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12.\n\x07purpose\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\x16.vault.v1.ConsentStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x43\n\x0enotice_version\x18\x04 \x01(\tB+\xbaH(r&2$^([A-Za-z0-9][A-Za-z0-9._-]{0,31})?$\x12.\n\tstatement\x18\x05 \x01(\x0b\x32\x13.vault.v1.StatementB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0e\x65xpire_time_ms\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\x04\x65tag\x18\x07 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x08 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x12SetConsentResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12\"\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x11.vault.v1.Consent\"\xf1\x01\n\x13SetObjectionRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12.\n\x07purpose\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x0f\n\x07objects\x18\x03 \x01(\x08\x12.\n\tstatement\x18\x04 \x01(\x0b\x32\x13.vault.v1.StatementB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x14SetObjectionResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12&\n\tobjection\x18\x02 \x01(\x0b\x32\x13.vault.v1.Objection\"\xff\x01\n\x17RestrictCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x12\n\nrestricted\x18\x02 \x01(\x08\x12\x35\n\x06ground\x18\x03 \x01(\x0e\x32\x1b.vault.v1.RestrictionGroundB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\tstatement\x18\x04 \x01(\x0b\x32\x13.vault.v1.StatementB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"q\n\x18RestrictCustomerResponse\x12$\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x12.vault.v1.Customer\x12/\n\x0brestriction\x18\x02 \x01(\x0b\x32\x1a.vault.v1.RestrictionEvent\"j\n\x14\x45raseCustomerRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"B\n\x15\x45raseCustomerResponse\x12)\n\x07receipt\x18\x01 \x01(\x0b\x32\x18.vault.v1.ErasureReceipt\"\xa9\x01\n\x0e\x45rasureReceipt\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rerase_time_ms\x18\x02 \x01(\x03\x12\x16\n\x0ekeys_destroyed\x18\x03 \x01(\r\x12\x17\n\x0frecords_removed\x18\x04 \x01(\r\x12\x17\n\x0fhorizon_time_ms\x18\x05 \x01(\x03\x12\x0e\n\x06log_id\x18\x06 \x01(\t\x12\x11\n\tlog_index\x18\x07 \x01(\x04\x32\xde\x04\n\x0f\x43ustomerService\x12S\n\x0e\x43reateCustomer\x12\x1f.vault.v1.CreateCustomerRequest\x1a .vault.v1.CreateCustomerResponse\x12\x65\n\x14\x42\x61tchCreateCustomers\x12%.vault.v1.BatchCreateCustomersRequest\x1a&.vault.v1.BatchCreateCustomersResponse\x12J\n\x0bGetCustomer\x12\x1c.vault.v1.GetCustomerRequest\x1a\x1d.vault.v1.GetCustomerResponse\x12G\n\nSetConsent\x12\x1b.vault.v1.SetConsentRequest\x1a\x1c.vault.v1.SetConsentResponse\x12M\n\x0cSetObjection\x12\x1d.vault.v1.SetObjectionRequest\x1a\x1e.vault.v1.SetObjectionResponse\x12Y\n\x10RestrictCustomer\x12!.vault.v1.RestrictCustomerRequest\x1a\".vault.v1.RestrictCustomerResponse\x12P\n\rEraseCustomer\x12\x1e.vault.v1.EraseCustomerRequest\x1a\x1f.vault.v1.EraseCustomerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +49,82 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_GETCUSTOMERREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_GETCUSTOMERREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['notice_version']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['notice_version']._serialized_options = b'\272H(r&2$^([A-Za-z0-9][A-Za-z0-9._-]{0,31})?$'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['statement']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['statement']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['expire_time_ms']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['expire_time_ms']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002(@'
+  _globals['_SETCONSENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETCONSENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['statement']._loaded_options = None
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['statement']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002(@'
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETOBJECTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['ground']._loaded_options = None
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['ground']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['statement']._loaded_options = None
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['statement']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002(@'
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESTRICTCUSTOMERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_ERASECUSTOMERREQUEST'].fields_by_name['customer_id']._loaded_options = None
   _globals['_ERASECUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_ERASECUSTOMERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ERASECUSTOMERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
-  _globals['_CREATECUSTOMERREQUEST']._serialized_start=122
-  _globals['_CREATECUSTOMERREQUEST']._serialized_end=306
-  _globals['_CREATECUSTOMERRESPONSE']._serialized_start=308
-  _globals['_CREATECUSTOMERRESPONSE']._serialized_end=392
-  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_start=394
-  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_end=519
-  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_start=521
-  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_end=600
-  _globals['_CREATECUSTOMERRESULT']._serialized_start=602
-  _globals['_CREATECUSTOMERRESULT']._serialized_end=726
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=728
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=850
-  _globals['_GETCUSTOMERRESPONSE']._serialized_start=852
-  _globals['_GETCUSTOMERRESPONSE']._serialized_end=933
-  _globals['_ERASECUSTOMERREQUEST']._serialized_start=935
-  _globals['_ERASECUSTOMERREQUEST']._serialized_end=1041
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=1043
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=1109
-  _globals['_ERASURERECEIPT']._serialized_start=1112
-  _globals['_ERASURERECEIPT']._serialized_end=1281
-  _globals['_CUSTOMERSERVICE']._serialized_start=1284
-  _globals['_CUSTOMERSERVICE']._serialized_end=1647
+  _globals['_CREATECUSTOMERREQUEST']._serialized_start=146
+  _globals['_CREATECUSTOMERREQUEST']._serialized_end=330
+  _globals['_CREATECUSTOMERRESPONSE']._serialized_start=332
+  _globals['_CREATECUSTOMERRESPONSE']._serialized_end=416
+  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_start=418
+  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_end=543
+  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_start=545
+  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_end=624
+  _globals['_CREATECUSTOMERRESULT']._serialized_start=626
+  _globals['_CREATECUSTOMERRESULT']._serialized_end=750
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=753
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=889
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=892
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1059
+  _globals['_CUSTOMERSTATEMENTS']._serialized_start=1062
+  _globals['_CUSTOMERSTATEMENTS']._serialized_end=1210
+  _globals['_READCOUNT']._serialized_start=1213
+  _globals['_READCOUNT']._serialized_end=1353
+  _globals['_SETCONSENTREQUEST']._serialized_start=1356
+  _globals['_SETCONSENTREQUEST']._serialized_end=1731
+  _globals['_SETCONSENTRESPONSE']._serialized_start=1733
+  _globals['_SETCONSENTRESPONSE']._serialized_end=1827
+  _globals['_SETOBJECTIONREQUEST']._serialized_start=1830
+  _globals['_SETOBJECTIONREQUEST']._serialized_end=2071
+  _globals['_SETOBJECTIONRESPONSE']._serialized_start=2073
+  _globals['_SETOBJECTIONRESPONSE']._serialized_end=2173
+  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_start=2176
+  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_end=2431
+  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_start=2433
+  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_end=2546
+  _globals['_ERASECUSTOMERREQUEST']._serialized_start=2548
+  _globals['_ERASECUSTOMERREQUEST']._serialized_end=2654
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=2656
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=2722
+  _globals['_ERASURERECEIPT']._serialized_start=2725
+  _globals['_ERASURERECEIPT']._serialized_end=2894
+  _globals['_CUSTOMERSERVICE']._serialized_start=2897
+  _globals['_CUSTOMERSERVICE']._serialized_end=3503
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from vault.v1 import consent_pb2 as _consent_pb2
 from vault.v1 import records_pb2 as _records_pb2
 from vault.v1 import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -157,17 +158,21 @@ class GetCustomerRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    FULL_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     purpose: _builtins.str
+    full: _builtins.bool
+    """Also `statements` and `reads`, which are for those who may call SetConsent."""
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        full: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "full", b"full", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,23 +184,298 @@ class GetCustomerResponse(_message.Message):
 
     CUSTOMER_FIELD_NUMBER: _builtins.int
     RECORD_NAMES_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customer(self) -> _records_pb2.Customer: ...
     @_builtins.property
     def record_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def statements(self) -> Global___CustomerStatements: ...
+    @_builtins.property
+    def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadCount]:
+        """Who read what: from the log, of which it reads all. By caller, purpose and order, in this order."""
+
     def __init__(
         self,
         *,
         customer: _records_pb2.Customer | None = ...,
         record_names: _abc.Iterable[_builtins.str] | None = ...,
+        statements: Global___CustomerStatements | None = ...,
+        reads: _abc.Iterable[Global___ReadCount] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "statements", b"statements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "record_names", b"record_names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "reads", b"reads", "record_names", b"record_names", "statements", b"statements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCustomerResponse: _TypeAlias = GetCustomerResponse  # noqa: Y015
+
+@_typing.final
+class CustomerStatements(_message.Message):
+    """What the customer said, with its history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    OBJECTIONS_FIELD_NUMBER: _builtins.int
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.Consent]: ...
+    @_builtins.property
+    def objections(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.Objection]: ...
+    @_builtins.property
+    def restrictions(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.RestrictionEvent]: ...
+    def __init__(
+        self,
+        *,
+        consents: _abc.Iterable[_consent_pb2.Consent] | None = ...,
+        objections: _abc.Iterable[_consent_pb2.Objection] | None = ...,
+        restrictions: _abc.Iterable[_consent_pb2.RestrictionEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "objections", b"objections", "restrictions", b"restrictions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerStatements: _TypeAlias = CustomerStatements  # noqa: Y015
+
+@_typing.final
+class ReadCount(_message.Message):
+    """What one caller read of one customer for one purpose, under one order if there was one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    FIRST_TIME_MS_FIELD_NUMBER: _builtins.int
+    LAST_TIME_MS_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """SPIFFE ID."""
+    purpose: _builtins.str
+    order_id: _builtins.str
+    """Disclosure order; empty if the read needed none."""
+    records: _builtins.int
+    """Records read, each time that one was."""
+    first_time_ms: _builtins.int
+    last_time_ms: _builtins.int
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Policy names of the fields, ascending."""
+
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        records: _builtins.int = ...,
+        first_time_ms: _builtins.int = ...,
+        last_time_ms: _builtins.int = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "fields", b"fields", "first_time_ms", b"first_time_ms", "last_time_ms", b"last_time_ms", "order_id", b"order_id", "purpose", b"purpose", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadCount: _TypeAlias = ReadCount  # noqa: Y015
+
+@_typing.final
+class SetConsentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NOTICE_VERSION_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_MS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    purpose: _builtins.str
+    """One that the policy makes depend on consent."""
+    state: _consent_pb2.ConsentState.ValueType
+    notice_version: _builtins.str
+    """Of the privacy notice that the customer was shown; required to give consent."""
+    expire_time_ms: _builtins.int
+    """From when on the consent holds no more; 0 for no end. Only when it is given."""
+    etag: _builtins.str
+    """The newest etag of the customer that the caller saw; empty writes without looking."""
+    request_id: _builtins.str
+    @_builtins.property
+    def statement(self) -> _consent_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        state: _consent_pb2.ConsentState.ValueType = ...,
+        notice_version: _builtins.str = ...,
+        statement: _consent_pb2.Statement | None = ...,
+        expire_time_ms: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "etag", b"etag", "expire_time_ms", b"expire_time_ms", "notice_version", b"notice_version", "purpose", b"purpose", "request_id", b"request_id", "state", b"state", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConsentRequest: _TypeAlias = SetConsentRequest  # noqa: Y015
+
+@_typing.final
+class SetConsentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customer(self) -> _records_pb2.Customer: ...
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent: ...
+    def __init__(
+        self,
+        *,
+        customer: _records_pb2.Customer | None = ...,
+        consent: _consent_pb2.Consent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "customer", b"customer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "customer", b"customer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConsentResponse: _TypeAlias = SetConsentResponse  # noqa: Y015
+
+@_typing.final
+class SetObjectionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    purpose: _builtins.str
+    """One that the policy lets an objection stop."""
+    objects: _builtins.bool
+    etag: _builtins.str
+    request_id: _builtins.str
+    @_builtins.property
+    def statement(self) -> _consent_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        objects: _builtins.bool = ...,
+        statement: _consent_pb2.Statement | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "etag", b"etag", "objects", b"objects", "purpose", b"purpose", "request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetObjectionRequest: _TypeAlias = SetObjectionRequest  # noqa: Y015
+
+@_typing.final
+class SetObjectionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    OBJECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customer(self) -> _records_pb2.Customer: ...
+    @_builtins.property
+    def objection(self) -> _consent_pb2.Objection: ...
+    def __init__(
+        self,
+        *,
+        customer: _records_pb2.Customer | None = ...,
+        objection: _consent_pb2.Objection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "objection", b"objection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "objection", b"objection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetObjectionResponse: _TypeAlias = SetObjectionResponse  # noqa: Y015
+
+@_typing.final
+class RestrictCustomerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    RESTRICTED_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    restricted: _builtins.bool
+    """False lifts the restriction; tell the customer before (article 18(3))."""
+    ground: _consent_pb2.RestrictionGround.ValueType
+    """Required to restrict."""
+    etag: _builtins.str
+    request_id: _builtins.str
+    @_builtins.property
+    def statement(self) -> _consent_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        restricted: _builtins.bool = ...,
+        ground: _consent_pb2.RestrictionGround.ValueType = ...,
+        statement: _consent_pb2.Statement | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "etag", b"etag", "ground", b"ground", "request_id", b"request_id", "restricted", b"restricted", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictCustomerRequest: _TypeAlias = RestrictCustomerRequest  # noqa: Y015
+
+@_typing.final
+class RestrictCustomerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    RESTRICTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customer(self) -> _records_pb2.Customer: ...
+    @_builtins.property
+    def restriction(self) -> _consent_pb2.RestrictionEvent: ...
+    def __init__(
+        self,
+        *,
+        customer: _records_pb2.Customer | None = ...,
+        restriction: _consent_pb2.RestrictionEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "restriction", b"restriction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "restriction", b"restriction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictCustomerResponse: _TypeAlias = RestrictCustomerResponse  # noqa: Y015
 
 @_typing.final
 class EraseCustomerRequest(_message.Message):

@@ -50,6 +50,21 @@ class CustomerServiceStub:
                 request_serializer=vault_dot_v1_dot_customer__service__pb2.GetCustomerRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_customer__service__pb2.GetCustomerResponse.FromString,
                 _registered_method=True)
+        self.SetConsent = channel.unary_unary(
+                '/vault.v1.CustomerService/SetConsent',
+                request_serializer=vault_dot_v1_dot_customer__service__pb2.SetConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_customer__service__pb2.SetConsentResponse.FromString,
+                _registered_method=True)
+        self.SetObjection = channel.unary_unary(
+                '/vault.v1.CustomerService/SetObjection',
+                request_serializer=vault_dot_v1_dot_customer__service__pb2.SetObjectionRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_customer__service__pb2.SetObjectionResponse.FromString,
+                _registered_method=True)
+        self.RestrictCustomer = channel.unary_unary(
+                '/vault.v1.CustomerService/RestrictCustomer',
+                request_serializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.FromString,
+                _registered_method=True)
         self.EraseCustomer = channel.unary_unary(
                 '/vault.v1.CustomerService/EraseCustomer',
                 request_serializer=vault_dot_v1_dot_customer__service__pb2.EraseCustomerRequest.SerializeToString,
@@ -76,7 +91,29 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCustomer(self, request, context):
-        """Names, times and record names; no protected field.
+        """Names, times and record names; no protected field. With `full`, what the customer said and who was shown what.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConsent(self, request, context):
+        """Records that the customer gave, refused or withdrew consent to a purpose. It counts from the next read on, and for
+        what of a batch under way has not left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetObjection(self, request, context):
+        """Records that the customer objects to a purpose, or does so no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestrictCustomer(self, request, context):
+        """Restricts processing (GDPR article 18) to storage and legal claims, or lifts that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +143,21 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.GetCustomer,
                     request_deserializer=vault_dot_v1_dot_customer__service__pb2.GetCustomerRequest.FromString,
                     response_serializer=vault_dot_v1_dot_customer__service__pb2.GetCustomerResponse.SerializeToString,
+            ),
+            'SetConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsent,
+                    request_deserializer=vault_dot_v1_dot_customer__service__pb2.SetConsentRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_customer__service__pb2.SetConsentResponse.SerializeToString,
+            ),
+            'SetObjection': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetObjection,
+                    request_deserializer=vault_dot_v1_dot_customer__service__pb2.SetObjectionRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_customer__service__pb2.SetObjectionResponse.SerializeToString,
+            ),
+            'RestrictCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestrictCustomer,
+                    request_deserializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.SerializeToString,
             ),
             'EraseCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseCustomer,
@@ -195,6 +247,87 @@ class CustomerService:
             '/vault.v1.CustomerService/GetCustomer',
             vault_dot_v1_dot_customer__service__pb2.GetCustomerRequest.SerializeToString,
             vault_dot_v1_dot_customer__service__pb2.GetCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.CustomerService/SetConsent',
+            vault_dot_v1_dot_customer__service__pb2.SetConsentRequest.SerializeToString,
+            vault_dot_v1_dot_customer__service__pb2.SetConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetObjection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.CustomerService/SetObjection',
+            vault_dot_v1_dot_customer__service__pb2.SetObjectionRequest.SerializeToString,
+            vault_dot_v1_dot_customer__service__pb2.SetObjectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestrictCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.CustomerService/RestrictCustomer',
+            vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.SerializeToString,
+            vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

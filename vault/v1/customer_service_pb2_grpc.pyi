@@ -21,7 +21,15 @@ class CustomerServiceStub:
     BatchCreateCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
     """Creates up to 100 customers; each succeeds or fails on its own."""
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
-    """Names, times and record names; no protected field."""
+    """Names, times and record names; no protected field. With `full`, what the customer said and who was shown what."""
+    SetConsent: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SetConsentRequest, _customer_service_pb2.SetConsentResponse]
+    """Records that the customer gave, refused or withdrew consent to a purpose. It counts from the next read on, and for
+    what of a batch under way has not left.
+    """
+    SetObjection: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SetObjectionRequest, _customer_service_pb2.SetObjectionResponse]
+    """Records that the customer objects to a purpose, or does so no more."""
+    RestrictCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RestrictCustomerRequest, _customer_service_pb2.RestrictCustomerResponse]
+    """Restricts processing (GDPR article 18) to storage and legal claims, or lifts that."""
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_service_pb2.EraseCustomerResponse]
     """Destroys every key of the customer, then every row."""
 
@@ -50,7 +58,33 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.GetCustomerRequest,
         context: _aio.ServicerContext[_customer_service_pb2.GetCustomerRequest, _abc.Awaitable[_customer_service_pb2.GetCustomerResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.GetCustomerResponse]:
-        """Names, times and record names; no protected field."""
+        """Names, times and record names; no protected field. With `full`, what the customer said and who was shown what."""
+
+    @_abc_1.abstractmethod
+    def SetConsent(
+        self,
+        request: _customer_service_pb2.SetConsentRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.SetConsentRequest, _abc.Awaitable[_customer_service_pb2.SetConsentResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.SetConsentResponse]:
+        """Records that the customer gave, refused or withdrew consent to a purpose. It counts from the next read on, and for
+        what of a batch under way has not left.
+        """
+
+    @_abc_1.abstractmethod
+    def SetObjection(
+        self,
+        request: _customer_service_pb2.SetObjectionRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.SetObjectionRequest, _abc.Awaitable[_customer_service_pb2.SetObjectionResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.SetObjectionResponse]:
+        """Records that the customer objects to a purpose, or does so no more."""
+
+    @_abc_1.abstractmethod
+    def RestrictCustomer(
+        self,
+        request: _customer_service_pb2.RestrictCustomerRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.RestrictCustomerRequest, _abc.Awaitable[_customer_service_pb2.RestrictCustomerResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.RestrictCustomerResponse]:
+        """Restricts processing (GDPR article 18) to storage and legal claims, or lifts that."""
 
     @_abc_1.abstractmethod
     def EraseCustomer(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vault/v1/status.proto\x12\x08vault.v1\"\\\n\nItemStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12 \n\x06reason\x18\x02 \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t*\xa9\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_INVALID_FIELD\x10\x01\x12\x19\n\x15REASON_NOT_IDENTIFIED\x10\x02\x12\x1d\n\x19REASON_METHOD_NOT_ALLOWED\x10\x03\x12\x1e\n\x1aREASON_PURPOSE_NOT_ALLOWED\x10\x04\x12\x1c\n\x18REASON_FIELD_NOT_ALLOWED\x10\x05\x12!\n\x1dREASON_CUSTOMER_NOT_AVAILABLE\x10\x06\x12\x19\n\x15REASON_ALREADY_EXISTS\x10\x07\x12\x18\n\x14REASON_ETAG_MISMATCH\x10\x08\x12\x1c\n\x18REASON_REQUEST_ID_REUSED\x10\t\x12\x11\n\rREASON_ERASED\x10\n\x12\x14\n\x10REASON_DATA_LOSS\x10\x0b\x12\x1b\n\x17REASON_EPOCH_NOT_USABLE\x10\x0c\x12\x16\n\x12REASON_KEY_REFUSED\x10\r\x12\x16\n\x12REASON_UNAVAILABLE\x10\x0e\x12\x14\n\x10REASON_EXHAUSTED\x10\x0f\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x10\x12\x13\n\x0fREASON_INTERNAL\x10\x11\x12\x13\n\x0fREASON_DEADLINE\x10\x12\x12\x14\n\x10REASON_NOT_FOUND\x10\x13\x12\x17\n\x13REASON_RATE_LIMITED\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vault/v1/status.proto\x12\x08vault.v1\"\\\n\nItemStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12 \n\x06reason\x18\x02 \x01(\x0e\x32\x10.vault.v1.Reason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t*\xe8\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_INVALID_FIELD\x10\x01\x12\x19\n\x15REASON_NOT_IDENTIFIED\x10\x02\x12\x1d\n\x19REASON_METHOD_NOT_ALLOWED\x10\x03\x12\x1e\n\x1aREASON_PURPOSE_NOT_ALLOWED\x10\x04\x12\x1c\n\x18REASON_FIELD_NOT_ALLOWED\x10\x05\x12!\n\x1dREASON_CUSTOMER_NOT_AVAILABLE\x10\x06\x12\x19\n\x15REASON_ALREADY_EXISTS\x10\x07\x12\x18\n\x14REASON_ETAG_MISMATCH\x10\x08\x12\x1c\n\x18REASON_REQUEST_ID_REUSED\x10\t\x12\x11\n\rREASON_ERASED\x10\n\x12\x14\n\x10REASON_DATA_LOSS\x10\x0b\x12\x1b\n\x17REASON_EPOCH_NOT_USABLE\x10\x0c\x12\x16\n\x12REASON_KEY_REFUSED\x10\r\x12\x16\n\x12REASON_UNAVAILABLE\x10\x0e\x12\x14\n\x10REASON_EXHAUSTED\x10\x0f\x12\x1a\n\x16REASON_OUTCOME_UNKNOWN\x10\x10\x12\x13\n\x0fREASON_INTERNAL\x10\x11\x12\x13\n\x0fREASON_DEADLINE\x10\x12\x12\x14\n\x10REASON_NOT_FOUND\x10\x13\x12\x17\n\x13REASON_RATE_LIMITED\x10\x14\x12\x10\n\x0cREASON_STATE\x10\x15\x12\x12\n\x0eREASON_ON_HOLD\x10\x16\x12\x17\n\x13REASON_NOT_DISTINCT\x10\x17\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.v1.status_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REASON']._serialized_start=130
-  _globals['_REASON']._serialized_end=683
+  _globals['_REASON']._serialized_end=746
   _globals['_ITEMSTATUS']._serialized_start=35
   _globals['_ITEMSTATUS']._serialized_end=127
 # @@protoc_insertion_point(module_scope)

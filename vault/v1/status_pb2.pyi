@@ -63,6 +63,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The named thing is not there."""
     REASON_RATE_LIMITED: _Reason.ValueType  # 20
     """The caller has reached a limit that the policy gives it; RetryInfo says when there is room again."""
+    REASON_STATE: _Reason.ValueType  # 21
+    """The thing is not in a state in which this can be done."""
+    REASON_ON_HOLD: _Reason.ValueType  # 22
+    """It must be kept: a disclosure order covers it, or the customer's data is restricted."""
+    REASON_NOT_DISTINCT: _Reason.ValueType  # 23
+    """Somebody else must do this: who asked for a disclosure, or has approved it, is not the one to approve it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a call was refused; stands in google.rpc.ErrorInfo.reason without its prefix, and in the log."""
@@ -107,6 +113,12 @@ REASON_NOT_FOUND: Reason.ValueType  # 19
 """The named thing is not there."""
 REASON_RATE_LIMITED: Reason.ValueType  # 20
 """The caller has reached a limit that the policy gives it; RetryInfo says when there is room again."""
+REASON_STATE: Reason.ValueType  # 21
+"""The thing is not in a state in which this can be done."""
+REASON_ON_HOLD: Reason.ValueType  # 22
+"""It must be kept: a disclosure order covers it, or the customer's data is restricted."""
+REASON_NOT_DISTINCT: Reason.ValueType  # 23
+"""Somebody else must do this: who asked for a disclosure, or has approved it, is not the one to approve it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

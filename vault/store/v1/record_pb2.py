@@ -22,18 +22,19 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from vault.v1 import consent_pb2 as vault_dot_v1_dot_consent__pb2
 from vault.v1 import envelope_pb2 as vault_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/record.proto\x12\x0evault.store.v1\x1a\x17vault/v1/envelope.proto\"l\n\x0cStoredRecord\x12\x13\n\x0bunprotected\x18\x01 \x01(\x0c\x12%\n\tenvelopes\x18\x02 \x03(\x0b\x32\x12.vault.v1.Envelope\x12 \n\x06stream\x18\x03 \x01(\x0b\x32\x10.vault.v1.Stream\"o\n\rCustomerFacts\x12\x0f\n\x07subject\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x02 \x01(\x03\x12\x10\n\x08\x63onsents\x18\x03 \x03(\t\x12\x12\n\nobjections\x18\x04 \x03(\t\x12\x12\n\nrestricted\x18\x05 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/record.proto\x12\x0evault.store.v1\x1a\x16vault/v1/consent.proto\x1a\x17vault/v1/envelope.proto\"l\n\x0cStoredRecord\x12\x13\n\x0bunprotected\x18\x01 \x01(\x0c\x12%\n\tenvelopes\x18\x02 \x03(\x0b\x32\x12.vault.v1.Envelope\x12 \n\x06stream\x18\x03 \x01(\x0b\x32\x10.vault.v1.Stream\"\xc7\x01\n\rCustomerFacts\x12\x0f\n\x07subject\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x02 \x01(\x03\x12#\n\x08\x63onsents\x18\x06 \x03(\x0b\x32\x11.vault.v1.Consent\x12\'\n\nobjections\x18\x07 \x03(\x0b\x32\x13.vault.v1.Objection\x12\x30\n\x0crestrictions\x18\x08 \x03(\x0b\x32\x1a.vault.v1.RestrictionEventJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.store.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOREDRECORD']._serialized_start=72
-  _globals['_STOREDRECORD']._serialized_end=180
-  _globals['_CUSTOMERFACTS']._serialized_start=182
-  _globals['_CUSTOMERFACTS']._serialized_end=293
+  _globals['_STOREDRECORD']._serialized_start=96
+  _globals['_STOREDRECORD']._serialized_end=204
+  _globals['_CUSTOMERFACTS']._serialized_start=207
+  _globals['_CUSTOMERFACTS']._serialized_end=406
 # @@protoc_insertion_point(module_scope)

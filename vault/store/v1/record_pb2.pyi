@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from vault.v1 import consent_pb2 as _consent_pb2
 from vault.v1 import envelope_pb2 as _envelope_pb2
 import builtins as _builtins
 import sys
@@ -57,33 +58,35 @@ class CustomerFacts(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CONSENTS_FIELD_NUMBER: _builtins.int
     OBJECTIONS_FIELD_NUMBER: _builtins.int
-    RESTRICTED_FIELD_NUMBER: _builtins.int
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
     subject: _builtins.bytes
     """16 random bytes that stand for the customer in the log."""
     create_time: _builtins.int
     """Milliseconds since 1970."""
-    restricted: _builtins.bool
-    """GDPR article 18."""
     @_builtins.property
-    def consents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Purposes that the customer consented to."""
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.Consent]:
+        """One for each purpose that the customer was ever asked about; the last event of each counts."""
 
     @_builtins.property
-    def objections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Purposes that the customer objected to."""
+    def objections(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.Objection]:
+        """One for each purpose that the customer ever objected to; the last event of each counts."""
+
+    @_builtins.property
+    def restrictions(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.RestrictionEvent]:
+        """GDPR article 18, oldest first; the last event counts."""
 
     def __init__(
         self,
         *,
         subject: _builtins.bytes = ...,
         create_time: _builtins.int = ...,
-        consents: _abc.Iterable[_builtins.str] | None = ...,
-        objections: _abc.Iterable[_builtins.str] | None = ...,
-        restricted: _builtins.bool = ...,
+        consents: _abc.Iterable[_consent_pb2.Consent] | None = ...,
+        objections: _abc.Iterable[_consent_pb2.Objection] | None = ...,
+        restrictions: _abc.Iterable[_consent_pb2.RestrictionEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "create_time", b"create_time", "objections", b"objections", "restricted", b"restricted", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "create_time", b"create_time", "objections", b"objections", "restrictions", b"restrictions", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
