@@ -3,6 +3,7 @@
 The packages are layers; imports point down, and import-linter holds every line of this map.
 
 - `cli`: the command `customer-vault`; groups, demo steps, bench cases and doctor checks are one file each.
+- `gateway`: the front for mail servers (SMTP, LMTP) and the relay behind it; a caller of the vault like any other.
 - `client`: the SDK of callers, async with a sync façade; it opens and seals on the caller's side, pins what it
   trusts and, of the vault, uses only `crypto`, `domain`, `errors` and `v1`.
 - `server`: the gRPC edge: TLS, identity, one servicer per service, errors to status codes.
