@@ -27,6 +27,7 @@ from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import key_service_pb2 as keys
 from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
+from vault.v1 import retention_service_pb2 as retention
 from vault.v1 import status_pb2 as status
 
 VICTIM = people(1)[0]
@@ -35,6 +36,7 @@ PLAIN = {
     "KeyService.GetRecipients": keys.GetRecipientsRequest(),
     "KeyService.ListKeys": keys.ListKeysRequest(),
     "PolicyService.GetPolicy": policies.GetPolicyRequest(),
+    "RetentionService.RunRetention": retention.RunRetentionRequest(),
     "AuditService.ListEntries": audit.ListEntriesRequest(page_size=1),
     "AuditService.GetCheckpoint": audit.GetCheckpointRequest(),
     "AuditService.GetInclusionProof": audit.GetInclusionProofRequest(),

@@ -28,7 +28,8 @@ def test_only_harmless_methods_are_repeated() -> None:
     """Reads, and writes with a request_id: read from the API, whose requests are named after their methods."""
     requests = {each.name: message_factory.GetMessageClass(each.input_type) for each in api_methods()}
     assert all(kind.DESCRIPTOR.name == f"{name}Request" for name, kind in requests.items())
-    harmful = {"PublishEpoch", "RegisterPurposeKey", "ResealEpochs"}
+    harmful = {"PublishEpoch", "RegisterPurposeKey", "ResealEpochs", "RunRetention"}
+    harmful |= {"StoreMessage", "ClaimMessages", "FetchMessage", "ExtendLease"}
     assert {name for name, kind in requests.items() if not may_repeat(kind)} == harmful
     writes = {name for name, kind in requests.items() if not is_read(kind)} - harmful
     assert all("request_id" in requests[name].DESCRIPTOR.fields_by_name for name in writes)

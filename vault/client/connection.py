@@ -28,6 +28,7 @@ from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
 from vault.v1.key_service_pb2_grpc import KeyServiceStub
 from vault.v1.payment_service_pb2_grpc import PaymentServiceStub
 from vault.v1.policy_service_pb2_grpc import PolicyServiceStub
+from vault.v1.retention_service_pb2_grpc import RetentionServiceStub
 
 DEADLINE = 10.0
 """Seconds for a call about one thing."""
@@ -64,6 +65,7 @@ class Connection:
         self.keys = KeyServiceStub(channel)
         self.audit = AuditServiceStub(channel)
         self.policy = PolicyServiceStub(channel)
+        self.retention = RetentionServiceStub(channel)
         witness.watch(self._consistency)
 
     async def call(

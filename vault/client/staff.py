@@ -8,7 +8,7 @@ from vault.client.customers import CustomerReader
 from vault.client.paging import pages
 from vault.crypto.tlog_proof import ProofFile
 from vault.errors import DataLoss, OpenError
-from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2
+from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2, retention_service_pb2
 
 
 class OfficerClient(CustomerReader):
@@ -35,6 +35,16 @@ class OperatorClient(VaultClient):
     async def list_keys(self) -> key_service_pb2.ListKeysResponse:
         """Key versions, states and ages; never a key."""
         return await self._connection.call(self._connection.keys.ListKeys, key_service_pb2.ListKeysRequest())
+
+    async def run_retention(self) -> AsyncIterator[retention_service_pb2.RunRetentionResponse]:
+        """Destroy what has come to its end: what was done, a part at a time, until all was looked at.
+
+        Raises:
+            FailedPrecondition: the vault does not trust its clock.
+        """
+        request = retention_service_pb2.RunRetentionRequest()
+        async for page in pages(self._connection, self._connection.retention.RunRetention, request):
+            yield page
 
 
 class AuditorClient(VaultClient):

@@ -192,6 +192,7 @@ class OperatorClient(Client):
 
     kind: ClassVar[type[VaultClient]] = staff.OperatorClient
     list_keys = Method(staff.OperatorClient.list_keys)
+    run_retention = Listing(staff.OperatorClient.run_retention)
 
 
 class AuditorClient(Client):

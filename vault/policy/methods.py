@@ -37,6 +37,7 @@ PLANNED: Final[frozenset[str]] = frozenset(
         "KeyService": "GetRecipients PublishEpoch GetEpochKeys RegisterPurposeKey ResealEpochs ListKeys",
         "AuditService": "ListEntries GetCheckpoint GetInclusionProof GetConsistencyProof",
         "PolicyService": "GetPolicy ExplainAccess",
+        "RetentionService": "RunRetention",
     }.items()
     for method in methods.split()
 )

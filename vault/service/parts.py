@@ -20,6 +20,7 @@ from vault.v1 import status_pb2 as status
 
 if TYPE_CHECKING:  # They use these parts themselves.
     from vault.service.reading import Reader
+    from vault.service.retention import Retention
     from vault.service.writing import Journal, Writer
 
 
@@ -36,6 +37,7 @@ class Parts:
     journal: "Journal"
     log: AuditLog
     clock: Clock
+    retention: "Retention"
     witness: Witness | None = None
 
     async def customer(self, call: Call, customer: CustomerId) -> tuple[Opened, CustomerFacts]:

@@ -1,8 +1,9 @@
 """What a server does by itself: at start and then every hour.
 
-The sweep retires keys that no row opens under; it never deletes. Requests past their day are forgotten, and the keys
-of their fingerprints destroyed. The purge destroys retired keys when the restore window is over, and says in the log
-how many. A round that fails is tried again at the next hour: nothing that a caller was promised depends on it.
+What has come to its end by the policy goes first (`vault.service.retention`). The sweep retires keys that no row opens
+under; it never deletes. Requests past their day are forgotten, and the keys of their fingerprints destroyed. The purge
+destroys retired keys when the restore window is over, and says in the log how many. A round that fails is tried again
+at the next hour: nothing that a caller was promised depends on it.
 
 All of it goes by the age of things, so all of it waits while the clock is in doubt (`vault.service.clock`): to a clock
 that ran ahead, a key whose write is under way is a stale one. Between the rounds the clock is watched, so that a jump
@@ -33,18 +34,31 @@ _log = structlog.get_logger()
 class Upkeep:
     """The rounds of one process; `start` after the vault is open, `close` before its stores are."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that is kept up
         self,
         store: Storage,
         records: Records,
         requests: RequestKeys,
         clock: Clock,
         *,
+        expire: Callable[[int], Awaitable[object]],
         window_ms: int = WINDOW_MS,
         purged: Callable[[Purged, int], Awaitable[None]] | None = None,
         every_s: float = EVERY_S,
     ) -> None:
-        """Nothing runs yet; `purged` is told what a purge destroyed, and when, after it is durable."""
+        """Nothing runs yet.
+
+        Args:
+            store: whole.
+            records: of the store.
+            requests: the keys of fingerprints.
+            clock: asked before anything is destroyed.
+            expire: destroys what has come to its end by a time, in milliseconds since 1970.
+            window_ms: how long retired keys serve restores.
+            purged: told what a purge destroyed, and when, after it is durable.
+            every_s: between two rounds.
+        """
+        self._expire = expire
         self._window_ms = window_ms
         self._purged = purged
         self._store = store
@@ -67,6 +81,7 @@ class Upkeep:
         now = await self._clock.trusted()
         if now is None:
             return 0
+        await self._expire(now)
         await self._store.forget_requests(now - REQUEST_LIFETIME_MS)
         await self._requests.destroy_old(now)
         retired = await self._store.sweep(now, self._retired)

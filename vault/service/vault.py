@@ -34,6 +34,7 @@ from vault.service.closing import refuse_closed
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
 from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
+from vault.service.expiries import Expiries
 from vault.service.gauges import Gauges, Sample
 from vault.service.keys import Keys
 from vault.service.logs import Logs
@@ -44,6 +45,7 @@ from vault.service.places import place_of
 from vault.service.policies import Policies
 from vault.service.policy_change import changed, pins_of
 from vault.service.reading import Reader
+from vault.service.retention import Retention
 from vault.service.settings import RootKeySettings, Settings
 from vault.service.troubles import Trouble, Troubles
 from vault.service.upkeep import DAY_MS, Upkeep
@@ -62,6 +64,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "KeyService": Keys,
     "PolicyService": Policies,
     "AuditService": Logs,
+    "RetentionService": Expiries,
 }
 
 
@@ -77,6 +80,7 @@ class Vault:
             parts.records,
             parts.keyring.requests,
             parts.clock,
+            expire=parts.retention.sweep,
             window_ms=int(settings.storage.restore_window_days * DAY_MS),
             purged=self._log_purge,
         )
@@ -131,7 +135,8 @@ class Vault:
         reader = Reader(records, keyring, journal)
         clock = Clock(store, confirmation_beside(settings.storage.data))
         await clock.start()
-        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, witness)
+        retention = Retention(store, records, journal, owner)
+        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, retention, witness)
         await finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
         await _announce(parts, owner, now)
         vault = cls(parts, settings, owner)

@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol, Self
 
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
+from vault.storage.expiring import ExpiryStore
 from vault.storage.queue import Chunk, MailStore, QueuePut
 from vault.storage.stats import StoreFigures, WriterStats
 
@@ -398,7 +399,7 @@ class Figures(Protocol):
         """How the stores stand; takes a while, but not the event loop's."""
 
 
-class Storage(RecordStore, MailStore, SystemStore, LogStore, Upkeep, Figures, Protocol):
+class Storage(RecordStore, MailStore, SystemStore, LogStore, Upkeep, ExpiryStore, Figures, Protocol):
     """A whole driver."""
 
     async def close(self) -> None:

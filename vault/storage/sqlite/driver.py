@@ -9,6 +9,7 @@ from pathlib import Path
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown, VaultError
+from vault.storage.expiring import Place
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -238,6 +239,10 @@ class SqliteStorage(MailTables):
         while gone := await self._writer.run(system.forget_requests(before)):
             total += gone
         return total
+
+    async def expired(self, now: int, after: Place, limit: int) -> Sequence[Place]:
+        """See the port."""
+        return self._read.expired(now, after, limit)
 
     async def clock_note(self) -> ClockNote | None:
         """See the port."""

@@ -17,6 +17,7 @@ from typing import Any
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.storage.engine import sqlite3
+from vault.storage.expiring import Place
 from vault.storage.port import ClockNote, Locked, Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
 from vault.storage.sqlite import failures, rows
 from vault.storage.sqlite.connection import connect, read_only_uri
@@ -164,6 +165,13 @@ class Reader:
         sql = "SELECT size, note FROM checkpoints WHERE log_id = ? ORDER BY size DESC LIMIT 1"
         found = self._all(self._data, sql, log_id)
         return found[0] if found else None
+
+    def expired(self, now: int, after: Place, limit: int) -> list[Place]:
+        """Places of rows whose end has come, in their order."""
+        sql = """SELECT expires_at, owner, record_name FROM records
+            WHERE expires_at > 0 AND expires_at <= ? AND (expires_at, owner, record_name) > (?, ?, ?)
+            ORDER BY expires_at, owner, record_name LIMIT ?"""
+        return [Place(*place) for place in self._all(self._data, sql, now, *after, limit)]
 
     def clock_note(self) -> ClockNote | None:
         """What was noted of the clock."""

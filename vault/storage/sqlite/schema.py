@@ -123,6 +123,12 @@ def data_mail(db: Database) -> None:
     _execute(db, MAIL)
 
 
+@data_migrations()
+def data_expiry(db: Database) -> None:
+    """Rows by their end, for the sweep; of those alone that have one."""
+    _execute(db, ("CREATE INDEX records_by_end ON records (expires_at, owner, record_name) WHERE expires_at > 0",))
+
+
 @keys_migrations()
 def keys_1(db: Database) -> None:
     """The first tables of keys.db."""
