@@ -123,7 +123,7 @@ class RateLimited(CallerError):  # noqa: N818
         super().__init__(message)
         self.after = after
         self.limit = limit
-        """`records`, `searches` or `concurrent`; known to the server alone."""
+        """`records`, `searches`, `concurrent` or `streams`; known to the server alone."""
 
 
 class OperatorError(VaultError):

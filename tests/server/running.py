@@ -9,8 +9,8 @@ import ipaddress
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,8 @@ CANARY = "4111111111111111-canary"
 """Stands for any value: where it turns up, values can leak."""
 
 Work = Callable[[Message], Awaitable[Message]]
+Collect = Callable[[AsyncIterator[Message]], Awaitable[Message]]
+Stream = Callable[[Message], AsyncGenerator[Message, None]]
 
 
 def now() -> datetime:
@@ -80,11 +82,25 @@ def policy(limits: str = "") -> Policy:
     return parse(f"{text}\n{limits}", "policy.toml")
 
 
+async def swallow(requests: AsyncIterator[Message]) -> Message:
+    """Read all."""
+    async for _ in requests:
+        pass
+    return Contact()
+
+
+async def echo(request: Message) -> AsyncGenerator[Message, None]:
+    """Answer once."""
+    yield request
+
+
 @dataclass
 class FakeVault:
-    """Serves one method by `work` and notes what the edge passes on."""
+    """Serves one method by `work`, streams by `collecting` and `streaming`, and notes what the edge passes on."""
 
     work: Work = hello
+    collecting: Collect = swallow
+    streaming: Stream = echo
     methods: Mapping[str, object] = field(default_factory=lambda: {"ContactService.GetContact": None})
     checkpoint: bytes = b"a signed checkpoint"
     calls: list[tuple[str, str, int, str]] = field(default_factory=list)
@@ -102,6 +118,25 @@ class FakeVault:
         response = await self.work(request)
         self.finished.append(correlation)
         return response
+
+    async def collect(
+        self, method: str, peer: str, requests: AsyncIterator[Message], *, now: int, correlation: str
+    ) -> Message:
+        """As `vault.service`'s."""
+        self.calls.append((method, peer, now, correlation))
+        response = await self.collecting(requests)
+        self.finished.append(correlation)
+        return response
+
+    async def stream(
+        self, method: str, peer: str, request: Message, *, now: int, correlation: str
+    ) -> AsyncGenerator[Message, None]:
+        """As `vault.service`'s."""
+        self.calls.append((method, peer, now, correlation))
+        async with aclosing(self.streaming(request)) as answers:
+            async for answer in answers:
+                yield answer
+        self.finished.append(correlation)
 
     @property
     def policy(self) -> Policy:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.frames import GET_CONTACT
 from tests.server.running import CANARY, FakeVault, call_bytes, failure, get, getter, place, running
 from vault.errors import NotFound, PermissionDenied, Unauthenticated, Unavailable
-from vault.server import handlers
+from vault.server import port
 from vault.server.boundary import Context, Guard
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import status_pb2 as v1
@@ -69,7 +69,7 @@ async def test_the_vaults_own_errors_come_with_details_and_checkpoint(tmp_path: 
     assert said.details[0].Unpack(info)
     assert info.reason == "PURPOSE_NOT_ALLOWED"
     assert info.metadata["purpose"] == "news"
-    assert trailing[handlers.CHECKPOINT] == b"a signed checkpoint"
+    assert trailing[port.CHECKPOINT] == b"a signed checkpoint"
 
 
 async def test_who_must_act_is_in_the_log_and_ordinary_refusals_are_not(tmp_path: Path, log: io.StringIO) -> None:

@@ -14,9 +14,10 @@ from vault.errors import RateLimited, Unavailable
 from vault.pki import spiffe
 from vault.policy.model import Policy
 from vault.server import limits
-from vault.server.handlers import PROOFS, asked_of, descriptor, given_by
+from vault.server.handlers import PROOFS, asked_of, given_by
 from vault.server.limits import Bucket, Limiter, Visitor
 from vault.server.metrics.counts import Counts
+from vault.server.port import descriptor
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import records_pb2 as records

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.server.running import PROVISIONING, get, getter, place, running
-from vault.server import handlers
+from vault.server import port
 from vault.v1 import contact_service_pb2 as contacts
 
 
@@ -18,7 +18,7 @@ async def test_a_call_reaches_the_vault_with_caller_time_and_correlation(tmp_pat
         response = await call
         trailing = dict(await call.trailing_metadata() or ())
     assert response.contact.record_name == "customers/7/contact"
-    assert trailing[handlers.CHECKPOINT] == b"a signed checkpoint"
+    assert trailing[port.CHECKPOINT] == b"a signed checkpoint"
     ((method, peer, at, correlation),) = server.vault.calls
     assert (method, peer) == ("ContactService.GetContact", PROVISIONING)
     assert before <= at <= time.time_ns() // 1_000_000

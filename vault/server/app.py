@@ -22,7 +22,7 @@ import uvloop
 from vault import __version__
 from vault.server import hardening, logs, supervisor
 from vault.server.edge import Edge
-from vault.server.handlers import Vault
+from vault.server.port import Vault
 from vault.server.reload import keep_current
 from vault.service.settings import Settings
 

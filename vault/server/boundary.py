@@ -41,8 +41,11 @@ class Context(Protocol):
     def set_trailing_metadata(self, trailing_metadata: tuple[tuple[str, bytes], ...]) -> None:
         """Send with the status."""
 
+    async def read(self) -> Any:  # noqa: ANN401 - bytes, or grpc.aio.EOF, whose type is private
+        """Take one message of a stream; its end too if the client has broken it off, and a cancellation then."""
+
     async def write(self, message: bytes) -> None:
-        """Send one message of a stream."""
+        """Send one message of a stream, and wait until gRPC has let go of it."""
 
     async def abort(
         self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, bytes], ...]

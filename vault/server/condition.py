@@ -14,8 +14,8 @@ from typing import Final
 
 from grpc_health.v1 import health, health_pb2  # type: ignore[import-untyped]
 
-from vault.server.handlers import Vault
 from vault.server.logs import exception, log
+from vault.server.port import Vault
 from vault.service.gauges import Sample
 from vault.service.troubles import REASONS, Trouble
 

@@ -18,13 +18,14 @@ from vault.server import handlers, status
 from vault.server.boundary import Context, Guard, Handler, new_correlation
 from vault.server.certificates import ServerCertificates
 from vault.server.condition import Condition
-from vault.server.handlers import Vault
 from vault.server.identity import Callers
 from vault.server.limits import Limiter
 from vault.server.logs import log
 from vault.server.memory import Trimmer
 from vault.server.metrics.counts import Counts
+from vault.server.port import Vault
 from vault.server.reload import Watched, in_thread
+from vault.server.streams import Streams
 from vault.server.watch import Watch
 from vault.service.settings import Settings
 
@@ -103,7 +104,9 @@ class Edge:
         self._looking: list[asyncio.Task[None]] = []
         options = (*OPTIONS, ("grpc.max_concurrent_streams", self._settings.max_concurrent_streams))
         self._server = grpc.aio.server(options=options, compression=grpc.Compression.NoCompression)
-        own = handlers.table(vault, self._callers.identify, self._limiter, self._settings.default_deadline_seconds)
+        self._streams = Streams(vault, self._callers.identify, self._limiter)
+        seconds = self._settings.default_deadline_seconds
+        own = handlers.table(vault, self._callers.identify, self._limiter, seconds, self._streams)
         self._server.add_generic_rpc_handlers([self._closing, *own, *self._libraries()])
 
     async def start(self) -> str:
@@ -146,6 +149,7 @@ class Edge:
         await self._condition.stop()
         await asyncio.sleep(drain_seconds)
         self._guard.end_streams()
+        self._streams.stop(grace_seconds)
         self._closing.closed = True
         await asyncio.sleep(CLOSING_SECONDS)
         try:

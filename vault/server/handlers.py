@@ -1,4 +1,4 @@
-"""The path of a call: one function, made once for each method that the vault serves.
+"""The path of a call: one function, made once for each method that the vault serves; `streams` has those that stream.
 
 Identity, deadline, the vault, the newest checkpoint, the answer, and around all of it the boundary. There is no
 servicer class for each service and no interceptor: both would put Python frames on a path that is measured against
@@ -10,27 +10,23 @@ cannot be serialized, ends in the boundary as well.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from vault.errors import DeadlineExceeded, RateLimited
 from vault.pki.spiffe import SpiffeId
-from vault.policy.model import Policy
 from vault.server import status
 from vault.server.boundary import PASSING, Context, Handler, new_correlation, parse, refuse
 from vault.server.limits import Limiter, Visitor
-from vault.service.gauges import Sample
+from vault.server.port import CHECKPOINT, PACKAGE, Identify, Vault, descriptor
+from vault.server.streams import Streams
 from vault.service.settings import MAX_DEADLINE_SECONDS
-from vault.service.troubles import Trouble
 
-PACKAGE: Final = "vault.v1"
-CHECKPOINT: Final = "vault-checkpoint-bin"
-"""Trailing metadata of every answer: the newest signed checkpoint of this process's log."""
 LARGEST_BATCH: Final = 1000
 """Items of any request that the API lets through: `max_items` in its .proto files."""
 
@@ -41,50 +37,18 @@ PROOFS: Final = frozenset({"AuditService.GetConsistencyProof"})
 """Hashes of the log only. They have a bucket of their own, or whoever is over a limit could not watch the log either:
 its SDK would take the refusals for a vault that cannot prove, and send nothing more."""
 
-Identify = Callable[[Context, int], SpiffeId]
-"""From a call and its time in milliseconds since 1970 to its caller; raises `Unauthenticated`."""
 
-
-class Vault(Protocol):
-    """What the edge needs of the vault."""
-
-    @property
-    def methods(self) -> Mapping[str, object]:
-        """The served methods, by names such as ``ContactService.GetContact``."""
-
-    @property
-    def checkpoint(self) -> bytes:
-        """The newest signed checkpoint note; empty before the first."""
-
-    async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
-        """Do what is asked and answer, or raise a `VaultError`."""
-
-    async def close(self) -> None:
-        """Put everything away."""
-
-    @property
-    def policy(self) -> Policy:
-        """In force now."""
-
-    async def log_refused(self, peer: str, method: str, count: int) -> None:
-        """Log calls that were refused because a limit was reached."""
-
-    async def gauges(self) -> Sequence[Sample]:
-        """How it stands, as figures."""
-
-    async def troubles(self) -> Sequence[Trouble]:
-        """Why it cannot serve, nothing if it can; and tries what failed before once more."""
-
-    async def reload_policy(self) -> None:
-        """Read policy.toml again and go on under it, or raise `ConfigError` and keep the one before."""
-
-
-def table(vault: Vault, identify: Identify, limiter: Limiter, default_seconds: float) -> list[grpc.GenericRpcHandler]:
-    """Make a handler for each method, grouped by service."""
+def table(
+    vault: Vault, identify: Identify, limiter: Limiter, default_seconds: float, streams: Streams
+) -> list[grpc.GenericRpcHandler]:
+    """Make a handler for each method, grouped by service; what streams has a path of its own."""
     services: dict[str, dict[str, Handler]] = {}
     for name in vault.methods:
         service, method = name.split(".")
-        handler: Handler = grpc.unary_unary_rpc_method_handler(_path(vault, name, identify, limiter, default_seconds))
+        if descriptor(name).client_streaming or descriptor(name).server_streaming:
+            handler = streams.handler(name)
+        else:
+            handler = grpc.unary_unary_rpc_method_handler(_path(vault, name, identify, limiter, default_seconds))
         services.setdefault(service, {})[method] = handler
     return [grpc.method_handlers_generic_handler(f"{PACKAGE}.{name}", each) for name, each in services.items()]
 
@@ -92,15 +56,6 @@ def table(vault: Vault, identify: Identify, limiter: Limiter, default_seconds: f
 def services(methods: Iterable[str]) -> list[str]:
     """Name the services that have these methods, in full."""
     return sorted({f"{PACKAGE}.{name.partition('.')[0]}" for name in methods})
-
-
-def descriptor(name: str) -> MethodDescriptor:
-    """Find what the .proto says of a method such as ``ContactService.GetContact``."""
-    service, method = name.split(".")
-    found: MethodDescriptor = (
-        descriptor_pool.Default().FindServiceByName(f"{PACKAGE}.{service}").methods_by_name[method]
-    )
-    return found
 
 
 def asked_of(method: MethodDescriptor) -> str:

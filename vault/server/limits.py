@@ -32,6 +32,8 @@ WAITING: Final = 1000
 LOG_EVERY_S: Final = 60.0
 _TURN_S: Final = 0.1
 """When to come again, if too many wait: each of them takes milliseconds."""
+_STREAM_S: Final = 1.0
+"""When to come again, if too many streams are open."""
 
 LogRefused = Callable[[str, str, int], Awaitable[None]]
 """Logs that calls of a caller were refused: SPIFFE ID, method of the first, how many."""
@@ -70,13 +72,15 @@ class Visitor:
     """One caller."""
 
     __slots__ = (
-        "_charged", "_limiter", "_proofs", "_queue", "_records", "_searches", "limit", "refused", "role", "working",
+        "_charged", "_limiter", "_proofs", "_queue", "_records", "_searches", "limit", "refused", "role", "streams",
+        "working",
     )  # fmt: skip
 
     def __init__(self, limiter: "Limiter", role: str, limit: Limit, now: float) -> None:
         self.role = role
         self.limit = limit
         self.working = 0
+        self.streams = 0
         self.refused = _Refused()
         self._limiter = limiter
         self._charged = limiter.counts.records(role)
@@ -110,6 +114,24 @@ class Visitor:
         """Take the rest of what a call costs; into debt, if need be. Proofs come out of a bucket of the same size."""
         (self._proofs if proofs else self._records).tokens -= records
         self._charged[0] += records
+
+    def behind(self, now: float) -> float:
+        """Seconds until the debt is paid off; 0 if there is none. Streams wait so long, see `vault.server.streams`."""
+        return self._records.wait(now)
+
+    def open_stream(self) -> None:
+        """Count a stream that is open, whether anything moves on it or not; `close_stream` ends it.
+
+        Raises:
+            RateLimited: there are as many as calls may be at work at a time.
+        """
+        if self.streams >= self.limit.concurrent:
+            raise RateLimited(_STREAMS, after=_STREAM_S, limit="streams")
+        self.streams += 1
+
+    def close_stream(self) -> None:
+        """One less is open."""
+        self.streams -= 1
 
     async def turn(self) -> None:
         """Wait until a call may begin; `leave` ends it.
@@ -215,4 +237,5 @@ class Limiter:
 
 _RECORDS = "too many records for this caller's limit, and nothing was done: wait as RetryInfo says"
 _SEARCHES = "too many searches for this caller's limit, and nothing was done: wait as RetryInfo says"
+_STREAMS = "too many streams of this caller are open, and nothing was done: wait as RetryInfo says"
 _TURNS = "too many calls of this caller wait already, and nothing was done: wait as RetryInfo says"

@@ -14,9 +14,9 @@ from vault.pki import identity
 from vault.server.admin import Admin, Answer, Pages, document
 from vault.server.certificates import ServerCertificates
 from vault.server.condition import Condition
-from vault.server.handlers import Vault
 from vault.server.limits import Limiter
 from vault.server.metrics.page import CONTENT_TYPE, Page
+from vault.server.port import Vault
 from vault.server.reload import Watched
 from vault.service.gauges import Sample
 from vault.service.troubles import Trouble

@@ -5,11 +5,12 @@ is looked at (AIP-211), then its shape is checked, then it is served. Whatever i
 refusal leaves: a caller who tries doors leaves a trace at each.
 """
 
+import contextlib
 import inspect
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +22,7 @@ from vault.crypto.note import LogKey
 from vault.domain import names
 from vault.domain.names import Owner, RecordName
 from vault.domain.secret import Secret
-from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, RateLimited
+from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, PermissionDenied, RateLimited
 from vault.keyring.keyring import Keyring
 from vault.keyring.root import FileProvider, RootKeyProvider
 from vault.policy import load as policy_file
@@ -47,6 +48,7 @@ from vault.service.policy_change import changed, pins_of
 from vault.service.reading import Reader
 from vault.service.retention import Retention
 from vault.service.settings import RootKeySettings, Settings
+from vault.service.streaming import Permit, Requests, permitted
 from vault.service.troubles import Trouble, Troubles
 from vault.service.upkeep import DAY_MS, Upkeep
 from vault.service.witness import Witness
@@ -55,7 +57,8 @@ from vault.storage.port import Purged, Row, Storage
 from vault.storage.sqlite import SqliteStorage
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 
-Handler = Callable[[Call, Any], Awaitable[Message]]
+Handler = Callable[[Call, Any], Any]
+"""A coroutine, or an asynchronous generator for a method whose answers are a stream."""
 
 _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "CustomerService": Customers,
@@ -171,13 +174,57 @@ class Vault:
             # What the API does not know is not kept: an envelope's unknown field would be room for a value in plain.
             request.DiscardUnknownFields()
             validation.check(request)
-            return await self.methods[method](call, request)
+            answer: Message = await self.methods[method](call, request)
         except (CallerError, DataLoss) as error:
-            # What is malformed touches nothing; every other refusal, and every loss, is logged, once.
-            if not call.logged and not isinstance(error, InvalidArgument):
-                purpose = getattr(request, "purpose", "")
-                await self._parts.journal.append(call, refusal_entry(call, error, purpose, _named(request)))
+            await self._log_refusal(call, error, request)
             raise
+        return answer
+
+    async def collect(
+        self, method: str, peer: str, requests: AsyncIterator[Message], *, now: int, correlation: str
+    ) -> Message:
+        """Serve a call whose requests are a stream; arguments and errors as `call`."""
+        del correlation
+        call, permit = self._begin(method, peer, now)
+        checked = Requests(requests, permit)
+        try:
+            permit()
+            answer: Message = await self.methods[method](call, checked)
+        except (CallerError, DataLoss) as error:
+            await self._log_refusal(call, error, checked.first)
+            raise
+        return answer
+
+    async def stream(
+        self, method: str, peer: str, request: Message, *, now: int, correlation: str
+    ) -> AsyncGenerator[Message, None]:
+        """Serve a call whose answers are a stream; arguments and errors as `call`. Close it in any case."""
+        del correlation
+        call, permit = self._begin(method, peer, now)
+        try:
+            permit()
+            request.DiscardUnknownFields()
+            validation.check(request)
+            async with contextlib.aclosing(permitted(self.methods[method](call, request), permit)) as answers:
+                async for answer in answers:
+                    yield answer
+        except (CallerError, DataLoss) as error:
+            # The entry that let the first answer go said "allowed"; what ends the stream later is an entry of its own.
+            call.logged = call.logged and not isinstance(error, (DataLoss, PermissionDenied))
+            await self._log_refusal(call, error, request)
+            raise
+
+    def _begin(self, method: str, peer: str, now: int) -> tuple[Call, Permit]:
+        self._parts.log.check()
+        return Call(self.policy.caller(peer), method, now), lambda: permit_call(
+            self.policy, self.policy.caller(peer), method
+        )
+
+    async def _log_refusal(self, call: Call, error: CallerError | DataLoss, request: Message | None) -> None:
+        """Log, once: what is malformed touches nothing; every other refusal, and every loss, has an entry."""
+        if not call.logged and not isinstance(error, InvalidArgument):
+            purpose = getattr(request, "purpose", "")
+            await self._parts.journal.append(call, refusal_entry(call, error, purpose, _named(request)))
 
     async def gauges(self) -> list[Sample]:
         """How the vault stands, as figures.
@@ -307,17 +354,25 @@ def root_key_provider(settings: RootKeySettings) -> RootKeyProvider:
 
 
 def _methods(parts: Parts) -> dict[str, Handler]:
-    """Every public coroutine of a service serves the method of its name: get_card, PaymentService.GetCard."""
+    """Every public coroutine or asynchronous generator of a service serves the method of its name.
+
+    `get_card` of Payments is PaymentService.GetCard. Which of them stream, and in which direction, the .proto says.
+    """
     found: dict[str, Handler] = {}
     for name, service in _SERVICES.items():
-        for attribute, handler in inspect.getmembers(service(parts), inspect.iscoroutinefunction):
+        for attribute, handler in inspect.getmembers(service(parts), _serves):
             if not attribute.startswith("_"):
                 found[f"{name}.{re.sub(r'(?:^|_)([a-z])', lambda m: m[1].upper(), attribute)}"] = handler
     return found
 
 
-def _named(request: Message) -> list[RecordName]:
+def _serves(member: object) -> bool:
+    return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+
+
+def _named(request: Message | None) -> list[RecordName]:
     """The record that a refused request named, if its name has the right form; no more than one."""
+    request = getattr(request, "header", request)  # of a stream, what its first message says
     try:
         if text := getattr(request, "record_name", ""):
             return [names.parse_name(text)]
