@@ -3,15 +3,18 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from google.protobuf.message import Message
 
 from vault.cli.deployment.create import Wish, create
 from vault.cli.deployment.layout import Address
 from vault.errors import VaultError
 from vault.pki.spiffe import TrustDomain
+from vault.server.port import descriptor
 from vault.service.settings import Settings
 from vault.service.vault import Vault
 from vault.v1 import contact_service_pb2 as contacts
@@ -48,6 +51,12 @@ async def make_home(folder: Path) -> Path:
     return folder
 
 
+async def stream_of(requests: Iterable[Message]) -> AsyncGenerator[Message, None]:
+    """Requests as they come from a client."""
+    for request in requests:
+        yield request
+
+
 class OpenVault:
     """A vault and short ways to call it."""
 
@@ -59,9 +68,19 @@ class OpenVault:
         """Milliseconds added to the clock of each call."""
 
     async def call(self, role: str, method: str, request: Any) -> Any:
-        """Call as a role; raises what the vault raises."""
+        """Call as a role; raises what the vault raises.
+
+        A stream of requests is given as a list (or one message, for a stream of one), a stream of answers comes as one.
+        """
         peer = role if role.startswith("spiffe:") else f"spiffe://{TRUST_DOMAIN}/{role}"
         now = time.time_ns() // 1_000_000 + self.now_shift
+        kind = descriptor(method)
+        if kind.client_streaming:
+            requests = stream_of(request if isinstance(request, list) else [request])
+            return await self.vault.collect(method, peer, requests, now=now, correlation="test")
+        if kind.server_streaming:
+            async with aclosing(self.vault.stream(method, peer, request, now=now, correlation="test")) as answers:
+                return [answer async for answer in answers]
         return await self.vault.call(method, peer, request, now=now, correlation="test")
 
     async def refusal(self, role: str, method: str, request: Any) -> VaultError:

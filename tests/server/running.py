@@ -99,8 +99,6 @@ class FakeVault:
     """Serves one method by `work`, streams by `collecting` and `streaming`, and notes what the edge passes on."""
 
     work: Work = hello
-    collecting: Collect = swallow
-    streaming: Stream = echo
     methods: Mapping[str, object] = field(default_factory=lambda: {"ContactService.GetContact": None})
     checkpoint: bytes = b"a signed checkpoint"
     calls: list[tuple[str, str, int, str]] = field(default_factory=list)
@@ -110,6 +108,8 @@ class FakeVault:
     policy_on_disk: Callable[[], Policy] | None = None
     refused: list[tuple[str, str, int]] = field(default_factory=list)
     wrong: Sequence[Trouble] = ()
+    collecting: Collect = swallow
+    streaming: Stream = echo
 
     async def call(self, method: str, peer: str, request: Message, *, now: int, correlation: str) -> Message:
         """As `vault.service`'s."""
