@@ -6,11 +6,13 @@ customer of their own wherever they are allowed; wherever they must be refused t
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.abuse import answers, disk
 from tests.abuse.answers import Answer
@@ -29,9 +31,15 @@ from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
 from vault.v1 import retention_service_pb2 as retention
 from vault.v1 import status_pb2 as status
+from vault.v1 import visitor_service_pb2 as visitors
 
 VICTIM = people(1)[0]
 CARD = f"customers/{VICTIM.customer_id}/cards/one"
+WEEK = visitors.GetTrafficReportRequest(
+    start_time=Timestamp(seconds=(WEEK_START := (int(time.time()) - 345600) // 604800 * 604800 + 345600 - 2 * 604800)),
+    end_time=Timestamp(seconds=WEEK_START + 604800),
+    group_by=visitors.TRAFFIC_GROUPING_DOMAIN,
+)
 PLAIN = {
     "KeyService.GetRecipients": keys.GetRecipientsRequest(),
     "KeyService.ListKeys": keys.ListKeysRequest(),
@@ -41,8 +49,12 @@ PLAIN = {
     "AuditService.GetCheckpoint": audit.GetCheckpointRequest(),
     "AuditService.GetInclusionProof": audit.GetInclusionProofRequest(),
     "AuditService.GetConsistencyProof": audit.GetConsistencyProofRequest(tree_sizes=[0, 1]),
+    "VisitorService.RecordVisits": visitors.RecordVisitsRequest(
+        visits=[visitors.Visit(host="pc.isp.de", time=WEEK.start_time, page="/")]
+    ),
+    "VisitorService.GetTrafficReport": WEEK,
 }
-"""Methods whose request says nothing."""
+"""Methods whose request is about nobody."""
 OTHERS = {
     *PLAIN,
     "CustomerService.CreateCustomer",
@@ -129,7 +141,9 @@ async def test_a_role_that_may_call_a_method_is_served_and_sees_no_value(
 _OWN_PURPOSE = {"KeyService.GetEpochKeys", "KeyService.RegisterPurposeKey", "KeyService.ResealEpochs"}
 
 
-@pytest.mark.parametrize("method", sorted({"CustomerService.GetCustomer", *_OWN_PURPOSE}))
+@pytest.mark.parametrize(
+    "method", sorted({"CustomerService.GetCustomer", "VisitorService.GetTrafficReport", *_OWN_PURPOSE})
+)
 async def test_a_purpose_that_a_caller_names_must_be_its_own(
     inhabited: OpenVault, figures: Figures, method: str
 ) -> None:
@@ -238,6 +252,10 @@ def purposeful(vault: OpenVault, method: str, purpose: str, epoch: bytes) -> Mes
     match method:
         case "CustomerService.GetCustomer":
             return customers.GetCustomerRequest(customer_id=VICTIM.customer_id, purpose=purpose)
+        case "VisitorService.GetTrafficReport":
+            report = visitors.GetTrafficReportRequest(purpose=purpose)
+            report.MergeFrom(WEEK)
+            return report
         case "KeyService.GetEpochKeys":
             return keys.GetEpochKeysRequest(purpose=purpose, fingerprint=fingerprint)
         case "KeyService.RegisterPurposeKey":

@@ -10,6 +10,7 @@ Raises only `ConfigError`.
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final, NoReturn
 
 from vault.domain import audience
@@ -20,9 +21,11 @@ from vault.policy.contradictions import Refuse
 from vault.policy.model import EVERYONE
 from vault.policy.retention import KINDS, Retention, duration
 from vault.policy.shape import File, KeyTable, PurposeTable, path
+from vault.policy.traffic import MOST_EPSILON
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_DECIMAL: Final = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
 _MAX_SPIFFE_ID: Final = 2048
 # A caller's name, as the certificate's reader takes it: no normalisation, so no second spelling of one identity.
 # (SPIFFE ID section 2: a trust domain, then segments that are neither empty nor `.` nor `..`.)
@@ -55,6 +58,7 @@ def check(policy: File, file: str, *, require_keys: bool) -> None:
     _limits(policy, refuse)
     retention(policy, file)
     contradictions.check(policy, refuse)
+    _traffic(policy, refuse)
 
 
 def _roles(policy: File, refuse: Refuse) -> None:
@@ -167,6 +171,21 @@ def retention(policy: File, file: str) -> Retention:
     """
     lines = policy.retention.model_dump()
     return Retention(**{kind: duration(lines[kind], file, path("retention", kind)) for kind in KINDS})
+
+
+def _traffic(policy: File, refuse: Refuse) -> None:
+    if policy.traffic is None:
+        return
+    _known_roles(policy, policy.traffic.exact, "traffic.exact", refuse)
+    for i, role in enumerate(policy.traffic.exact):
+        if not any(rule.custody == "none" and role in rule.roles for rule in policy.purposes.values()):
+            refuse(f"traffic.exact[{i}]", 'has no purpose of custody "none", so it asks for no counts; remove it')
+    epsilon = policy.traffic.epsilon
+    if not (_DECIMAL.fullmatch(epsilon) and 0 < Fraction(epsilon) <= MOST_EPSILON):
+        refuse(
+            "traffic.epsilon",
+            f'must be a decimal in quotes, as "0.5", above 0 and at most {MOST_EPSILON}: more hides nothing',
+        )
 
 
 def _keys(policy: File, refuse: Refuse, *, require_keys: bool) -> None:

@@ -27,6 +27,7 @@ from vault.policy.model import (
     PurposeRule,
     RoleRule,
 )
+from vault.policy.traffic import SHIPPED, TrafficRule
 
 DEFAULT: Final = Path(__file__).with_name("default.toml")
 """The policy that is shipped; it names no caller and no key."""
@@ -67,6 +68,7 @@ def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
         callers=_frozen({name: Caller(name, frozenset(table.roles)) for name, table in tables.callers.items()}),
         keys=_frozen({Purpose(name): _key(table) for name, table in tables.keys.items()}),
         limits=_limits(tables.limits),
+        traffic=_traffic(tables.traffic),
         digest=hashlib.sha256(text.encode()).digest(),
     )
 
@@ -120,6 +122,12 @@ def _limits(tables: shape.LimitsTable) -> Limits:
         roles=_frozen({role: table.given for role, table in tables.roles.items()}),
         callers=_frozen({name: table.given for name, table in tables.callers.items()}),
     )
+
+
+def _traffic(table: shape.TrafficTable | None) -> TrafficRule:
+    if table is None:
+        return SHIPPED
+    return TrafficRule(frozenset(table.exact), table.k, table.epsilon, table.names_per_hour)
 
 
 def _frozen(rules: dict[_K, _V]) -> Mapping[_K, _V]:

@@ -18,6 +18,7 @@ from vault.domain.audience import Audience, Custody, Purpose
 from vault.domain.fields import ALL_FIELDS
 from vault.policy.limits import NO_TABLES, Limits
 from vault.policy.retention import Retention
+from vault.policy.traffic import SHIPPED, TrafficRule
 
 EVERYONE: Final = "everyone"
 """Stands in the method table for every role of the policy."""
@@ -111,6 +112,7 @@ class Policy:
     digest: bytes
     """SHA-256 of the file, 32 bytes."""
     limits: Limits = NO_TABLES
+    traffic: TrafficRule = SHIPPED
 
     _readable: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _purposes: Mapping[str, frozenset[Purpose]] = field(init=False, repr=False)

@@ -125,6 +125,16 @@ class RetentionTable(_Table):
     messages: str
 
 
+class TrafficTable(_Table):
+    """`[traffic]`."""
+
+    exact: list[str]
+    k: Annotated[int, Field(ge=2, le=_MOST)]
+    epsilon: str
+    names_per_hour: Annotated[int, Field(ge=1, le=10_000)]
+    clause: _Sentence
+
+
 class File(_Table):
     """The whole file."""
 
@@ -136,6 +146,7 @@ class File(_Table):
     callers: dict[str, CallerTable] = {}
     keys: dict[str, KeyTable] = {}
     limits: LimitsTable = LimitsTable()
+    traffic: TrafficTable | None = None
 
 
 def read(text: str, file: str) -> File:

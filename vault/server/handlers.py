@@ -33,6 +33,10 @@ LARGEST_BATCH: Final = 1000
 SEARCHES: Final = frozenset({"ContactService.FindContacts"})
 """Questions about every customer at once."""
 
+COUNTED: Final = frozenset({"VisitorService.RecordVisits"})
+"""What is sent is added up, and nothing of it can be read back: a call is one record, or a web server's log of a month
+would take a night."""
+
 PROOFS: Final = frozenset({"AuditService.GetConsistencyProof"})
 """Hashes of the log only. They have a bucket of their own, or whoever is over a limit could not watch the log either:
 its SDK would take the refusals for a vault that cannot prove, and send nothing more."""
@@ -60,7 +64,7 @@ def services(methods: Iterable[str]) -> list[str]:
 
 def asked_of(method: MethodDescriptor) -> str:
     """The field of a request that names many things, each of which counts against a limit; empty for one thing."""
-    return _repeated(method.input_type)
+    return "" if f"{method.containing_service.name}.{method.name}" in COUNTED else _repeated(method.input_type)
 
 
 def given_by(method: MethodDescriptor) -> str:

@@ -51,6 +51,7 @@ from vault.service.settings import RootKeySettings, Settings
 from vault.service.streaming import Permit, Requests, permitted
 from vault.service.troubles import Trouble, Troubles
 from vault.service.upkeep import DAY_MS, Upkeep
+from vault.service.visitors import Visitors
 from vault.service.witness import Witness
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Purged, Row, Storage
@@ -68,6 +69,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "PolicyService": Policies,
     "AuditService": Logs,
     "RetentionService": Expiries,
+    "VisitorService": Visitors,
 }
 
 

@@ -40,6 +40,7 @@ from vault.storage.port import (
     Work,
     WrappedKey,
 )
+from vault.storage.visits import Visits
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
 from vault.v1 import status_pb2 as status
 
@@ -121,6 +122,8 @@ class Journal:
         repeatable: Repeatable | None = None,
         purpose: str = "",
         facts_of: str = "",
+        visits: Visits | None = None,
+        counts: Mapping[str, int] | None = None,
     ) -> tuple[Sequence[Result], bytes | None]:
         """Commit changes with their entry.
 
@@ -132,6 +135,8 @@ class Journal:
             repeatable: the request_id, if there is one.
             purpose: which the change is about, for the log.
             facts_of: whose facts it changes, if it does: no read that rests on what was before gets an entry behind it.
+            visits: to be counted with it.
+            counts: for the log.
 
         Returns:
             The results; and the remembered response, serialized, if another call with this request_id came first.
@@ -149,7 +154,7 @@ class Journal:
             if facts_of:
                 marks.append(self.freshness.changing(facts_of))
             entry = touched_entry(
-                call, touched, purpose=purpose, fields=fields_changed, error=error, request=request_id
+                call, touched, purpose=purpose, fields=fields_changed, error=error, request=request_id, counts=counts
             )
             response = respond(results)
             if response is None or repeatable is None:
@@ -161,7 +166,7 @@ class Journal:
         request = None
         if repeatable:
             request = SeenRequest(call.caller.spiffe_id, request_id, repeatable.fingerprint, call.now, b"")
-        work = Work(self.log_id, finish, tuple(c.item for c in changes), request)
+        work = Work(self.log_id, finish, tuple(c.item for c in changes), request, visits)
         committed = await (self._settled(work, marks) if facts_of else self._store.commit(work))
         call.logged = committed.replay is None
         if committed.replay is not None:

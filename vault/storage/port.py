@@ -26,6 +26,7 @@ from vault.domain.names import Owner, RecordName
 from vault.storage.expiring import ExpiryStore
 from vault.storage.queue import Chunk, MailStore, QueuePut
 from vault.storage.stats import StoreFigures, WriterStats
+from vault.storage.visits import Visits, VisitStore
 
 
 class Row(NamedTuple):
@@ -180,6 +181,7 @@ class Work:
     finish: Callable[[tuple[Result, ...]], tuple[bytes, bytes | None]]
     items: tuple[Item, ...] = ()
     request: SeenRequest | None = None
+    visits: Visits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +401,7 @@ class Figures(Protocol):
         """How the stores stand; takes a while, but not the event loop's."""
 
 
-class Storage(RecordStore, MailStore, SystemStore, LogStore, Upkeep, ExpiryStore, Figures, Protocol):
+class Storage(RecordStore, MailStore, SystemStore, LogStore, VisitStore, Upkeep, ExpiryStore, Figures, Protocol):
     """A whole driver."""
 
     async def close(self) -> None:

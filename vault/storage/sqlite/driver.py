@@ -25,7 +25,7 @@ from vault.storage.port import (
     Work,
     WrappedKey,
 )
-from vault.storage.sqlite import startup, system
+from vault.storage.sqlite import startup, system, visits
 from vault.storage.sqlite.erase import Erasure, Unfinished
 from vault.storage.sqlite.mail_driver import MailTables
 from vault.storage.sqlite.purge import purge
@@ -34,6 +34,7 @@ from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
 from vault.storage.stats import StoreFigures, WriterStats
+from vault.storage.visits import CountedBy
 
 ERASURE_WAITS_S = 15.0
 """For a backup of the key store; the writer serves others meanwhile."""
@@ -43,8 +44,11 @@ ERASURE_AGAIN_S = 0.5
 class SqliteStorage(MailTables):
     """A vault's two stores in two SQLite files; to be used on the event loop that opened it."""
 
-    def __init__(self, reader: Reader, queue: QueueReader, writer: Writer, lock: startup.Lock, keys_path: Path) -> None:
+    def __init__(
+        self, reader: Reader, queue: QueueReader, writer: Writer, lock: startup.Lock, data_path: Path, keys_path: Path
+    ) -> None:
         super().__init__(queue, writer)
+        self._data_path = data_path
         self._keys_path = keys_path
         self._reader = reader
         self._lock = lock
@@ -77,7 +81,7 @@ class SqliteStorage(MailTables):
             await writer.stopped()
             lock.release()
             raise
-        return cls(reader, queue, writer, lock, keys_path)
+        return cls(reader, queue, writer, lock, data_path, keys_path)
 
     async def figures(self) -> StoreFigures:
         """See the port."""
@@ -226,6 +230,25 @@ class SqliteStorage(MailTables):
     async def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
         """See the port."""
         return self._read.newest_checkpoint(log_id)
+
+    # VisitStore
+
+    async def visits_by_name(self, by: CountedBy, start: int, end: int) -> Sequence[tuple[str, int]]:
+        """See the port."""
+        self._writer.check()
+        return await asyncio.to_thread(visits.by_name, self._data_path, by, start, end)
+
+    async def visits_by_hour(self, start: int, end: int) -> Sequence[tuple[int, int]]:
+        """See the port."""
+        self._writer.check()
+        return await asyncio.to_thread(visits.by_hour, self._data_path, start, end)
+
+    async def forget_visits(self, before: int) -> int:
+        """See the port."""
+        total = 0
+        while gone := await self._writer.run(visits.forget(before)):
+            total += gone
+        return total
 
     # Upkeep
 

@@ -17,7 +17,7 @@ from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
 from vault.storage.port import SeenRequest, Work
-from vault.storage.sqlite import failures, mail_rows, rows, slots
+from vault.storage.sqlite import failures, mail_rows, rows, slots, visits
 from vault.storage.sqlite.owed import doomed
 from vault.storage.sqlite.plan import Changes, Facts, Plan, decide
 from vault.storage.sqlite.stores import Stores
@@ -41,7 +41,7 @@ _PAGE = 4096
 
 def only_entries(works: Sequence[Work]) -> bool:
     """Whether no work does more than to append its entry."""
-    return not any(work.items or work.request for work in works)
+    return not any(work.items or work.request or work.visits for work in works)
 
 
 def commit(stores: Stores, works: Sequence[Work]) -> Plan:
@@ -139,3 +139,4 @@ def _write(data: sqlite3.Connection, plan: Plan) -> None:
     rows.execute(data, _ENTRIES, plan.entries)
     requests = [(q.caller, q.request_id, q.fingerprint, q.seen_at, q.response) for q in plan.requests.values()]
     rows.execute(data, _REQUESTS, requests)
+    visits.add(data, plan.visits)

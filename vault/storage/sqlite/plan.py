@@ -24,6 +24,7 @@ from vault.storage.port import (
     WrappedKey,
 )
 from vault.storage.queue import QueuePut
+from vault.storage.visits import Visits
 
 NO_INDEX = -1
 """The log_index of a replay: no entry was written."""
@@ -94,6 +95,7 @@ class Plan:
     entries: list[tuple[str, int, bytes, LeafHash]] = field(default_factory=list)
     """(log_id, index, entry, leaf hash)"""
     requests: dict[tuple[str, str], SeenRequest] = field(default_factory=dict)
+    visits: list[Visits] = field(default_factory=list)
     destroying: list[bool] = field(default_factory=list)
     """For each work, whether it takes rows out: it is answered after their keys are gone."""
 
@@ -119,6 +121,8 @@ class Plan:
         self.entries.append((work.log_id, index, entry, leaf))
         if work.items:
             self.changes.add(changes)
+        if work.visits is not None:
+            self.visits.append(work.visits)
         if work.request is not None and response is not None:
             self.requests[work.request.caller, work.request.request_id] = replace(work.request, response=response)
         return Committed(results, index)

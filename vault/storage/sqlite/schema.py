@@ -63,6 +63,11 @@ _DATA_CLOCK = """CREATE TABLE clock (
         one INTEGER PRIMARY KEY CHECK (one = 1), right_at INTEGER NOT NULL, doubt TEXT NOT NULL
     ) STRICT"""
 
+_DATA_VISITS = """CREATE TABLE visit_counts (
+        counted_by TEXT NOT NULL, hour INTEGER NOT NULL, name TEXT NOT NULL, visits INTEGER NOT NULL,
+        PRIMARY KEY (counted_by, hour, name)
+    ) STRICT, WITHOUT ROWID"""
+
 _KEYS_1 = (
     """CREATE TABLE meta (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -127,6 +132,12 @@ def data_mail(db: Database) -> None:
 def data_expiry(db: Database) -> None:
     """Rows by their end, for the sweep; of those alone that have one."""
     _execute(db, ("CREATE INDEX records_by_end ON records (expires_at, owner, record_name) WHERE expires_at > 0",))
+
+
+@data_migrations()
+def data_visits(db: Database) -> None:
+    """Counts of visits, by domain and hour and by page and hour."""
+    _execute(db, (_DATA_VISITS,))
 
 
 @keys_migrations()

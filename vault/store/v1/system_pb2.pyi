@@ -3,8 +3,10 @@
 isort:skip_file
 Plaintexts of the system rows of the key store, which are sealed under the vault key."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from vault.v1 import key_service_pb2 as _key_service_pb2
 import builtins as _builtins
 import sys
@@ -135,6 +137,74 @@ class ClosedLog(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClosedLog: _TypeAlias = ClosedLog  # noqa: Y015
+
+@_typing.final
+class TrafficRelease(_message.Message):
+    """`traffic-reports/{yyyy-mm-dd of a Monday}`: what was told of a week. It is made once, when somebody first asks, and
+    given again ever after: so the noise in it is rolled once, and a week's epsilon is spent once.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASE_TIME_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    K_FIELD_NUMBER: _builtins.int
+    VISITS_FIELD_NUMBER: _builtins.int
+    DOMAINS_FIELD_NUMBER: _builtins.int
+    PAGES_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    release_time: _builtins.int
+    epsilon: _builtins.str
+    """What was promised of this week, whatever the policy says later."""
+    k: _builtins.int
+    visits: _builtins.int
+    """With noise, as all that follows."""
+    @_builtins.property
+    def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrafficCount]: ...
+    @_builtins.property
+    def pages(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrafficCount]: ...
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrafficCount]: ...
+    def __init__(
+        self,
+        *,
+        release_time: _builtins.int = ...,
+        epsilon: _builtins.str = ...,
+        k: _builtins.int = ...,
+        visits: _builtins.int = ...,
+        domains: _abc.Iterable[Global___TrafficCount] | None = ...,
+        pages: _abc.Iterable[Global___TrafficCount] | None = ...,
+        hours: _abc.Iterable[Global___TrafficCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domains", b"domains", "epsilon", b"epsilon", "hours", b"hours", "k", b"k", "pages", b"pages", "release_time", b"release_time", "visits", b"visits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrafficRelease: _TypeAlias = TrafficRelease  # noqa: Y015
+
+@_typing.final
+class TrafficCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VISITS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    visits: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        visits: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "visits", b"visits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrafficCount: _TypeAlias = TrafficCount  # noqa: Y015
 
 @_typing.final
 class WitnessMark(_message.Message):
