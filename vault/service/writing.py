@@ -112,7 +112,7 @@ class Journal:
         await self._store.commit(Work(self.log_id, finish))
         call.logged = True
 
-    async def commit(
+    async def commit(  # noqa: PLR0913 - what one transaction may carry
         self,
         call: Call,
         changes: Sequence[Change],
