@@ -19,6 +19,7 @@ The packages are layers; imports point down, and import-linter holds every line 
 - `store`: generated from proto/vault/store: the messages that are stored.
 - `v1`: generated from proto/vault/v1: the API.
 - `buf`: generated from proto/buf: the options that carry the API's shape rules.
+- `schemas`: JSON Schemas of the documents that leave the vault for people outside.
 """
 
 __version__ = "0.1.0"

@@ -68,6 +68,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
     note: str = "",
     policy: bytes = b"",
     policy_before: bytes = b"",
+    receipt: bytes = b"",
 ) -> bytes:
     """The entry of one call, batch or not.
 
@@ -90,6 +91,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         note: why, in an operator's words, which are checked where they are given.
         policy: digest of the policy file that is in force from here on, at a start or a change.
         policy_before: at a change, of the one before.
+        receipt: digest of an erasure's statement.
 
     Raises:
         InvalidArgument: the lists are not parallel, or a pseudonym, a digest or the name of a count has another form
@@ -104,6 +106,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         reason=reason,
         policy=policy,
         policy_before=policy_before,
+        receipt=receipt,
     )
     entry.fields.extend([field for field in fields if field in _FIELDS])
     if records or subjects or written or replaced or outcomes:
@@ -165,6 +168,7 @@ def describe(entry: bytes) -> dict[str, object]:
         "note": message.note,
         "policy": message.policy.hex(),
         "policy_before": message.policy_before.hex(),
+        "receipt": message.receipt.hex(),
     }
     return {key: value for key, value in plain.items() if value}
 

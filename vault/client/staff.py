@@ -1,14 +1,21 @@
 """The privacy officer, the operator and the auditor: none of them reads a field."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from vault.client.base import VaultClient
 from vault.client.chosen_ids import checked
 from vault.client.customers import CustomerReader
 from vault.client.paging import pages
+from vault.crypto.receipt import ReceiptFile
 from vault.crypto.tlog_proof import ProofFile
-from vault.errors import DataLoss, OpenError
+from vault.errors import DataLoss, InvalidArgument, OpenError, Unavailable
 from vault.v1 import audit_service_pb2, customer_service_pb2, key_service_pb2, retention_service_pb2
+
+_UNTIL_SIGNED_S: Final = 0.3
+"""Between two questions whether the log is signed so far; it is each second."""
+_TRIES: Final = 40
 
 
 class OfficerClient(CustomerReader):
@@ -27,6 +34,35 @@ class OfficerClient(CustomerReader):
         if answer.receipt.customer_id != customer_id:
             raise DataLoss("the receipt is about another customer")
         return answer.receipt
+
+    async def prove_erasure(self, receipt: customer_service_pb2.ErasureReceipt) -> ReceiptFile:
+        """The receipt with its proof, for the customer and whoever the customer shows it to.
+
+        Waits until the log has signed a checkpoint over the erasure, which takes about a second.
+
+        Raises:
+            DataLoss: the log did not sign this statement at this place.
+            Unavailable: the log has not been signed for a while; ask again with the same receipt.
+        """
+        request = audit_service_pb2.GetInclusionProofRequest(log_id=receipt.log_id, index=receipt.log_index)
+        connection = self._connection
+        for _ in range(_TRIES):
+            floor = connection.witness.floor()
+            try:
+                answer = await connection.call(connection.audit.GetInclusionProof, request)
+                break
+            except InvalidArgument:
+                await asyncio.sleep(_UNTIL_SIGNED_S)
+        else:
+            raise Unavailable("the erasure is done, and not signed yet; ask for the proof again")
+        connection.witness.accept(answer.checkpoint.encode(), floor)
+        proof = ProofFile(receipt.entry, receipt.log_index, tuple(answer.hashes), answer.checkpoint)
+        file = ReceiptFile(receipt.statement, proof)
+        try:
+            file.check(connection.pins.logs)
+        except OpenError:
+            raise DataLoss("the vault's proof does not hold: the log did not sign this receipt") from None
+        return file
 
 
 class OperatorClient(VaultClient):

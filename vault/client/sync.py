@@ -185,6 +185,7 @@ class OfficerClient(Client):
     kind: ClassVar[type[VaultClient]] = staff.OfficerClient
     get_customer = Method(staff.OfficerClient.get_customer)
     erase_customer = Method(staff.OfficerClient.erase_customer)
+    prove_erasure = Method(staff.OfficerClient.prove_erasure)
 
 
 class OperatorClient(Client):

@@ -7,15 +7,15 @@ customer whose facts do not open is nobody's to read.
 import asyncio
 from collections.abc import Sequence
 
-from vault.audit.entry import digest_of
 from vault.domain import names
 from vault.domain.names import CustomerId, RecordName
-from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
+from vault.errors import CallerError, InvalidArgument, PermissionDenied
 from vault.policy.decide import DENIED, permit_call
 from vault.service.call import Call
 from vault.service.drafts import Draft, card_draft, contact_draft
-from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
-from vault.service.opening import Opened, customer_facts
+from vault.service.entries import Touched, new_subject, touched_entry
+from vault.service.erasing import Erasing
+from vault.service.opening import Opened
 from vault.service.outcomes import item_status, refused
 from vault.service.statements import Statements, show
 from vault.service.writing import Change
@@ -43,7 +43,7 @@ class Plan:
         self.subject = new_subject()
 
 
-class Customers(Statements):
+class Customers(Statements, Erasing):
     """Creates, shows and erases customers."""
 
     async def create_customer(self, call: Call, request: v1.CreateCustomerRequest) -> v1.CreateCustomerResponse:
@@ -136,45 +136,6 @@ class Customers(Statements):
             response.statements.objections.extend(facts.objections)
             response.statements.restrictions.extend(facts.restrictions)
         return response
-
-    async def erase_customer(self, call: Call, request: v1.EraseCustomerRequest) -> v1.EraseCustomerResponse:
-        """Destroy every key of the customer, then every row.
-
-        Idempotent by itself, with or without a request_id: the tombstone is its memory, and a repeat's receipt says
-        that nothing was left.
-        """
-        customer = names.customer_id(request.customer_id)
-        name = names.customer_name(customer)
-        owner = names.owner_of(name)
-        found = (await self._parts.records.open([name], call.now)).get(name)
-        known = found or await self._parts.store.list_rows(owner, f"{owner}/", "", 1)
-        if not known and not await self._parts.store.erased(owner):
-            raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
-        touched = Touched()
-        if isinstance(found, Opened):
-            touched.wrote(customer_facts(found).subject, name, NO_DIGEST, NO_DIGEST)
-        else:
-            # A customer whose record does not open can still be erased. The pseudonym is lost, so the rows are named by
-            # their digests, as for an erasure that a start finishes; of more than an entry has room for, the first.
-            subject = new_subject()
-            rows = await self._parts.store.list_rows(owner, owner, "", _PAGE)
-            for gone, digest in [(row.record_name, digest_of(row.stored)) for row in rows] or [(name, NO_DIGEST)]:
-                touched.wrote(subject, gone, NO_DIGEST, digest)
-
-        def finish(_keys: int, _rows: int) -> bytes:
-            return touched_entry(call, touched, request=request.request_id)
-
-        erased = await self._parts.store.erase(owner, call.now, self._parts.journal.log_id, finish)
-        call.logged = True
-        receipt = v1.ErasureReceipt(
-            customer_id=customer,
-            erase_time_ms=call.now,
-            keys_destroyed=erased.keys,
-            records_removed=erased.rows,
-            log_id=self._parts.journal.log_id,
-            log_index=erased.log_index,
-        )
-        return v1.EraseCustomerResponse(receipt=receipt)
 
     async def _plan(self, call: Call, request: v1.CreateCustomerRequest, path: str) -> Plan:
         customer = CustomerId(names.new_id())

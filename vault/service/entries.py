@@ -50,6 +50,7 @@ def touched_entry(  # noqa: PLR0913 - the entry's fields
     request: str = "",
     counts: Mapping[str, int] | None = None,
     note: str = "",
+    receipt: bytes = b"",
 ) -> bytes:
     """The entry of a call that touched records."""
     outcome = outcome_of(error) if error else OUTCOME_ALLOWED
@@ -70,6 +71,7 @@ def touched_entry(  # noqa: PLR0913 - the entry's fields
         outcomes=touched.outcomes if mixed else (),
         counts=counts or {},
         note=note,
+        receipt=receipt,
     )
 
 

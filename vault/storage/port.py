@@ -25,6 +25,7 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.expiring import ExpiryStore
 from vault.storage.queue import Chunk, MailStore, QueuePut
+from vault.storage.searching import LogSearch
 from vault.storage.stats import StoreFigures, WriterStats
 from vault.storage.visits import Visits, VisitStore
 
@@ -401,7 +402,9 @@ class Figures(Protocol):
         """How the stores stand; takes a while, but not the event loop's."""
 
 
-class Storage(RecordStore, MailStore, SystemStore, LogStore, VisitStore, Upkeep, ExpiryStore, Figures, Protocol):
+class Storage(
+    RecordStore, MailStore, SystemStore, LogStore, VisitStore, Upkeep, ExpiryStore, Figures, LogSearch, Protocol
+):
     """A whole driver."""
 
     async def close(self) -> None:

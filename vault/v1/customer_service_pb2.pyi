@@ -532,6 +532,8 @@ class ErasureReceipt(_message.Message):
     HORIZON_TIME_MS_FIELD_NUMBER: _builtins.int
     LOG_ID_FIELD_NUMBER: _builtins.int
     LOG_INDEX_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     erase_time_ms: _builtins.int
     """Milliseconds since 1970."""
@@ -544,6 +546,12 @@ class ErasureReceipt(_message.Message):
     log_id: _builtins.str
     """Where the erasure stands in the log."""
     log_index: _builtins.int
+    statement: _builtins.str
+    """The same and more (what was destroyed, who had read what) as JSON, for the customer and for an outsider; its SHA-256
+    is in the entry. Its schema is shipped as vault/schemas/erasure-receipt-1.json.
+    """
+    entry: _builtins.bytes
+    """The entry itself. With an inclusion proof of it (GetInclusionProof) the log's signature is on the statement."""
     def __init__(
         self,
         *,
@@ -554,10 +562,12 @@ class ErasureReceipt(_message.Message):
         horizon_time_ms: _builtins.int = ...,
         log_id: _builtins.str = ...,
         log_index: _builtins.int = ...,
+        statement: _builtins.str = ...,
+        entry: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "erase_time_ms", b"erase_time_ms", "horizon_time_ms", b"horizon_time_ms", "keys_destroyed", b"keys_destroyed", "log_id", b"log_id", "log_index", b"log_index", "records_removed", b"records_removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "entry", b"entry", "erase_time_ms", b"erase_time_ms", "horizon_time_ms", b"horizon_time_ms", "keys_destroyed", b"keys_destroyed", "log_id", b"log_id", "log_index", b"log_index", "records_removed", b"records_removed", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

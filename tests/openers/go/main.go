@@ -41,6 +41,12 @@ func answer(input []byte) (any, error) {
 			return nil, err
 		}
 		return checkProof(job)
+	case "check_receipt":
+		var job receiptJob
+		if err := json.Unmarshal(input, &job); err != nil {
+			return nil, err
+		}
+		return checkReceipt(job)
 	case "seal":
 		var job sealJob
 		if err := json.Unmarshal(input, &job); err != nil {

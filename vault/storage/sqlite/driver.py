@@ -223,6 +223,10 @@ class SqliteStorage(MailTables):
         """See the port."""
         return self._read.log_entries(log_id, start, limit)
 
+    async def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> Sequence[tuple[int, bytes]]:
+        """See the port."""
+        return self._read.log_entries_with(log_id, needle, start, end)
+
     async def add_checkpoint(self, log_id: str, size: int, note: str) -> None:
         """See the port."""
         await self._writer.run(system.add_checkpoint(log_id, size, note))

@@ -160,6 +160,11 @@ class Reader:
         sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? ORDER BY idx LIMIT ?"
         return self._all(self._data, sql, log_id, start, limit)
 
+    def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
+        """(index, entry) of those from `start` to before `end` that contain these bytes, ascending."""
+        sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? AND idx < ?"
+        return self._all(self._data, f"{sql} AND instr(entry, ?) > 0 ORDER BY idx", log_id, start, end, needle)
+
     def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
         """(size, note)."""
         sql = "SELECT size, note FROM checkpoints WHERE log_id = ? ORDER BY size DESC LIMIT 1"
