@@ -54,7 +54,7 @@ FIELDS = {
         f"payment.{f}": ("payment_processing", True)
         for f in ("card_number", "expiry", "holder_name", "brand", "last_four")
     },
-    **{f"account.{f}": (ACCOUNT, False) for f in ("status", "services", "log_entries")},
+    **{f"account.{f}": (ACCOUNT, False) for f in ("status", "services", "history", "log_entries")},
     **{f"mail.{f}": ("mail_delivery", True) for f in ("sender", "recipients", "dsn", "body")},
     "order.form": ("order_tracking", False),
     "site.preferences": ("site_personalization", False),

@@ -29,6 +29,7 @@ from vault.policy import load as policy_file
 from vault.policy.decide import permit_call
 from vault.policy.model import Caller, Policy
 from vault.service import validation
+from vault.service.accounts import Accounts
 from vault.service.call import Call
 from vault.service.clock import Clock, confirmation_beside
 from vault.service.closing import refuse_closed
@@ -67,6 +68,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "PaymentService": Payments,
     "KeyService": Keys,
     "PolicyService": Policies,
+    "AccountService": Accounts,
     "AuditService": Logs,
     "RetentionService": Expiries,
     "VisitorService": Visitors,
