@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.abuse import answers, disk
+from tests.abuse import answers, disk, test_matrix_accounts
 from tests.abuse.answers import Answer
 from tests.abuse.canaries import Person, people
 from tests.abuse.oracle import DENIED_TEXT, Kind, Oracle
@@ -23,12 +23,14 @@ from tests.abuse.test_matrix import BATCHES, NOBODY, READS, add_callers
 from tests.figures import Figures
 from tests.vaults import OpenVault, contact, opened
 from vault.errors import VaultError
+from vault.v1 import account_service_pb2 as accounts
 from vault.v1 import audit_service_pb2 as audit
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import key_service_pb2 as keys
 from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
+from vault.v1 import records_pb2 as records
 from vault.v1 import retention_service_pb2 as retention
 from vault.v1 import status_pb2 as status
 from vault.v1 import visitor_service_pb2 as visitors
@@ -65,6 +67,8 @@ OTHERS = {
     "ContactService.DeleteContact",
     "PaymentService.AddCard",
     "PaymentService.DeleteCard",
+    "AccountService.PutAccount",
+    "AccountService.AppendLogEntries",
     "KeyService.PublishEpoch",
     "KeyService.GetEpochKeys",
     "KeyService.RegisterPurposeKey",
@@ -88,7 +92,7 @@ def test_every_served_method_is_in_one_of_the_matrices(home: Path) -> None:
     """A method that is added without cells of its own fails here."""
     from vault.policy.methods import served  # noqa: PLC0415 - the one thing asked of the code: what it serves
 
-    assert served() == {*READS, *BATCHES, *OTHERS}
+    assert served() == {*READS, *BATCHES, *test_matrix_accounts.READS, *OTHERS}
 
 
 async def test_a_role_that_may_not_call_a_method_changes_nothing_by_calling_it(
@@ -214,6 +218,12 @@ async def requests(vault: OpenVault, method: str, caller: str | None) -> list[Me
         "CustomerService.GetCustomer": [customers.GetCustomerRequest(customer_id=who)],
         "ContactService.PutContact": [_put(who, VICTIM, name) for name in _FIELDS],
         "PaymentService.AddCard": [payments.AddCardRequest(customer_id=who, card=VICTIM.card())],
+        "AccountService.PutAccount": [
+            accounts.PutAccountRequest(customer_id=who, account=records.Account(status="active"))
+        ],
+        "AccountService.AppendLogEntries": [
+            accounts.AppendLogEntriesRequest(customer_id=who, lines=[records.LogLine(text="called")])
+        ],
         "KeyService.PublishEpoch": [SealedSide(vault.parts.keyring, "payment_processing").publication()],
         "PolicyService.ExplainAccess": [
             policies.ExplainAccessRequest(field="payment.card_number", purpose="payment_processing")
