@@ -5,6 +5,7 @@ process that dies, and size: `--long` sends ten thousand requests, each at least
 """
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -128,7 +129,7 @@ async def _after_kills(home: Path, figures: Figures, *, kills: int, requests: in
     chance, tally, expected = random.Random(20), Counter[str](), 0
     for _ in range(kills):
         batch: list[Message] = [create() for _ in range(requests)]
-        first = await _until_killed(home, batch, chance.uniform(0.05, 0.6))
+        first = await _until_killed(home, batch, chance.randrange(1, requests - AT_WORK))
         tally.update(answer.kind.value for answer in first)
         server, callers = await Server.begin(home).ready(), Callers(home)
         try:
@@ -147,12 +148,16 @@ async def _after_kills(home: Path, figures: Figures, *, kills: int, requests: in
     assert (tally["duplicates or lost"], tally["different answers"]) == (0, 0)
 
 
-async def _until_killed(home: Path, batch: list[Message], seconds: float) -> list[Answer]:
-    """The first attempt; the server dies at some moment of it."""
+async def _until_killed(home: Path, batch: list[Message], answers: int) -> list[Answer]:
+    """The first attempt; the server dies when so many are answered.
+
+    Not after some time: on a fast machine all of them are answered by then, and no kill hits a request.
+    """
     server, callers = await Server.begin(home).ready(), Callers(home)
     try:
-        sending = asyncio.create_task(_all(callers, batch))
-        await asyncio.sleep(seconds)
+        enough = asyncio.Event()
+        sending = asyncio.create_task(_all(callers, batch, enough, answers))
+        await enough.wait()
         server.kill()
         await server.ended()
         return await sending
@@ -160,12 +165,18 @@ async def _until_killed(home: Path, batch: list[Message], seconds: float) -> lis
         await callers.close()
 
 
-async def _all(callers: Callers, batch: list[Message]) -> list[Answer]:
-    turns = asyncio.Semaphore(AT_WORK)
+async def _all(
+    callers: Callers, batch: list[Message], enough: asyncio.Event | None = None, many: int = 0
+) -> list[Answer]:
+    """Send all of them, some at a time; `enough` is set when so many have been answered."""
+    turns, answered = asyncio.Semaphore(AT_WORK), itertools.count(1)
 
     async def one(request: Message) -> Answer:
         async with turns:
-            return await callers.send("storefront", CREATE, request)
+            answer = await callers.send("storefront", CREATE, request)
+        if next(answered) == many and enough is not None:
+            enough.set()
+        return answer
 
     return await asyncio.gather(*map(one, batch))
 
