@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 
+from tests.faults.large import large_requests
 from tests.faults.target import Tally, Target
 from tests.frames import DATA, HEADERS, INITIAL_WINDOW_SIZE, Line, fields, frame, headers, message, setting
 
@@ -153,6 +154,7 @@ HOLDS: dict[str, Callable[[Target, Tally], None]] = {
     "half a HEADERS": lambda target, tally: _hold(target, tally, _with_certificate(target, _half_headers)),
     "half a DATA frame": lambda target, tally: _hold(target, tally, _with_certificate(target, _half_frame)),
     "half-sent calls": lambda target, tally: _hold(target, tally, _streams(target, _half)),
+    "requests as large as may be": large_requests,
     "slow readers, no window": lambda target, tally: _hold(
         target,
         tally,

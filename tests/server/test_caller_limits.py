@@ -107,7 +107,7 @@ async def test_a_new_policy_keeps_what_was_used_up() -> None:
 
 async def turns(visitor: Visitor, count: int) -> list["asyncio.Task[None]"]:
     """So many calls that ask for their turn."""
-    tasks = [asyncio.create_task(visitor.turn()) for _ in range(count)]
+    tasks = [asyncio.create_task(visitor.working.take()) for _ in range(count)]
     await asyncio.sleep(0)
     return tasks
 
@@ -119,15 +119,15 @@ async def test_calls_over_the_limit_wait_for_their_turn_in_order() -> None:
     tasks = await turns(visitor, 4)
     assert [task.done() for task in tasks] == [True, True, False, False]
     assert door.waiting == 2
-    await asyncio.wait_for(door.visitor(BILLING).turn(), 1)
-    visitor.leave()
+    await asyncio.wait_for(door.visitor(BILLING).working.take(), 1)
+    visitor.working.leave()
     await asyncio.sleep(0)
     assert [task.done() for task in tasks] == [True, True, True, False]
-    visitor.leave()
+    visitor.working.leave()
     await asyncio.wait_for(asyncio.gather(*tasks), 1)
     for _ in range(2):
-        visitor.leave()
-    assert (visitor.working, door.waiting) == (0, 0)
+        visitor.working.leave()
+    assert (visitor.working.taken, door.waiting) == (0, 0)
 
 
 async def test_a_turn_that_nobody_takes_goes_to_the_next() -> None:
@@ -136,12 +136,12 @@ async def test_a_turn_that_nobody_takes_goes_to_the_next() -> None:
     _, gone, late, last = await turns(visitor, 4)
     gone.cancel()
     await asyncio.sleep(0)
-    visitor.leave()  # the turn is late's
+    visitor.working.leave()  # the turn is late's
     late.cancel()  # which has not run since
     await asyncio.gather(gone, late, return_exceptions=True)
     await asyncio.wait_for(last, 1)
-    visitor.leave()
-    assert visitor.working == 0
+    visitor.working.leave()
+    assert visitor.working.taken == 0
 
 
 async def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ async def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     visitor = limiter(tight("care", concurrent=1)).visitor(CARE)
     tasks = await turns(visitor, 3)
     with pytest.raises(RateLimited) as refused:
-        await visitor.turn()
+        await visitor.working.take()
     assert refused.value.limit == "concurrent"
     for task in tasks[1:]:
         task.cancel()

@@ -27,9 +27,9 @@ def main() -> None:
     try:
         root()
     except SystemExit as ended:
-        # All is closed and said. What would follow is gRPC's own end, in which a thread of its may wait in epoll on a
-        # descriptor that another one has just closed: it takes that for a fault and aborts the process, and a start that
-        # was refused with 2 ends with SIGABRT (seen once in some 4,000). Whoever cannot be told ends as Python does.
+        # All is closed and said. What would follow is gRPC's own end, in which one thread may wait in epoll on what
+        # another has just closed: it takes that for a fault and aborts, so that a start which was refused with 2 ended
+        # with SIGABRT (once in some 4,000). Where nothing can be written any more, the end is Python's.
         if "grpc" in sys.modules and isinstance(ended.code, int):
             with suppress(OSError):
                 sys.stdout.flush()

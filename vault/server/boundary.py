@@ -88,6 +88,8 @@ async def refuse(
         logs.log.warning("caller refused", **line, why=str(error), address=context.peer())
     elif isinstance(error, PermissionDenied):
         logs.log.info("denied", **line, reason=Reason.Name(error.reason))
+    # The answer waits for the network; its traceback would hold the request meanwhile, parsed and many times its size.
+    error.__traceback__ = None
     details = (status.DETAILS_KEY, answer.SerializeToString())
     await context.abort(code, answer.message, (details, *trailing))
 

@@ -7,7 +7,7 @@ the rate holds in the long run whatever the size of batches, and no batch is lar
 
 Turns: at most `concurrent` calls of a caller are at work, the rest wait in the caller's own queue. Who comes with a
 thousand calls at once is served as fast as anybody; but a call of somebody else waits behind `concurrent` of them and
-not behind a thousand.
+not behind a thousand. How many requests may be on their way stands in `vault.server.receiving`.
 
 Memory is bounded by the policy: a state for each caller that it names, and one for all certificates that it does not.
 
@@ -17,6 +17,7 @@ reads the log. The refusal does not wait for its entry: nothing has left, and no
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,12 +27,9 @@ from vault.errors import RateLimited, VaultError
 from vault.policy.limits import Limit
 from vault.policy.model import Policy
 from vault.server.metrics.counts import UNKNOWN, Counts
+from vault.server.receiving import AGAIN_S, WAITING, Receiving
 
-WAITING: Final = 1000
-"""Calls of one caller that may wait for their turn: what one connection may have open."""
 LOG_EVERY_S: Final = 60.0
-_TURN_S: Final = 0.1
-"""When to come again, if too many wait: each of them takes milliseconds."""
 _STREAM_S: Final = 1.0
 """When to come again, if too many streams are open."""
 
@@ -68,23 +66,69 @@ class _Refused:
     timer: asyncio.TimerHandle | None = None
 
 
+class Turns:
+    """So many at a time, the rest in the order in which they came."""
+
+    __slots__ = ("_limiter", "_queue", "most", "taken")
+
+    def __init__(self, limiter: "Limiter", most: float) -> None:
+        self.most = most
+        self.taken = 0
+        self._limiter = limiter
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Wait for a turn; `leave` ends it.
+
+        Raises:
+            RateLimited: too many wait already.
+        """
+        if self.taken < self.most:
+            self.taken += 1
+            return
+        if len(self._queue) >= WAITING:
+            raise RateLimited(_TURNS, after=AGAIN_S, limit="concurrent")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self._limiter.waiting += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # A turn that was given and cannot be taken goes to the next.
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+        finally:
+            self._limiter.waiting -= 1
+
+    def leave(self) -> None:
+        """One has ended: the next one's turn."""
+        while self._queue and self.taken <= self.most:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.taken -= 1
+
+
 class Visitor:
     """One caller."""
 
     __slots__ = (
-        "_charged", "_limiter", "_proofs", "_queue", "_records", "_searches", "limit", "refused", "role", "streams",
+        "_charged", "_limiter", "_proofs", "_records", "_searches", "limit", "receiving", "refused", "role", "streams",
         "working",
     )  # fmt: skip
 
     def __init__(self, limiter: "Limiter", role: str, limit: Limit, now: float) -> None:
         self.role = role
         self.limit = limit
-        self.working = 0
+        self.working = Turns(limiter, limit.concurrent)
+        """Calls at work."""
         self.streams = 0
+        self.receiving = Receiving()
         self.refused = _Refused()
         self._limiter = limiter
         self._charged = limiter.counts.records(role)
-        self._queue: deque[asyncio.Future[None]] = deque()
         self._records = Bucket(limit.records_per_second, limit.burst, now)
         self._searches = Bucket(limit.searches_per_second, limit.search_burst, now)
         self._proofs = Bucket(limit.records_per_second, limit.burst, now)
@@ -92,6 +136,7 @@ class Visitor:
     def adopt(self, role: str, limit: Limit) -> None:
         """Go on under another policy, with what was used up."""
         self.role, self.limit, self._charged = role, limit, self._limiter.counts.records(role)
+        self.working.most = limit.concurrent
         self._records.adopt(limit.records_per_second, limit.burst)
         self._searches.adopt(limit.searches_per_second, limit.search_burst)
         self._proofs.adopt(limit.records_per_second, limit.burst)
@@ -109,6 +154,20 @@ class Visitor:
         if wait := (self._proofs if proofs else self._records).wait(now):
             raise RateLimited(_RECORDS, after=wait, limit="records")
         self.charge(1, proofs=proofs)
+
+    def charge_items(self, records: int, *, proofs: bool = False) -> None:
+        """Take what a batch costs beside the record that was paid at the door.
+
+        Between the two its request had to arrive, and as many others may have come in: who is in debt by then has had a
+        batch already, or all that are let in at once would be more than a bucket.
+
+        Raises:
+            RateLimited: the caller is in debt.
+        """
+        bucket = self._proofs if proofs else self._records
+        if records and bucket.tokens < 0 and (wait := bucket.wait(time.monotonic())):
+            raise RateLimited(_RECORDS, after=wait, limit="records")
+        self.charge(records, proofs=proofs)
 
     def charge(self, records: int, *, proofs: bool = False) -> None:
         """Take the rest of what a call costs; into debt, if need be. Proofs come out of a bucket of the same size."""
@@ -133,39 +192,6 @@ class Visitor:
         """One less is open."""
         self.streams -= 1
 
-    async def turn(self) -> None:
-        """Wait until a call may begin; `leave` ends it.
-
-        Raises:
-            RateLimited: too many wait already.
-        """
-        if self.working < self.limit.concurrent:
-            self.working += 1
-            return
-        if len(self._queue) >= WAITING:
-            raise RateLimited(_TURNS, after=_TURN_S, limit="concurrent")
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        self._limiter.waiting += 1
-        try:
-            await turn
-        except asyncio.CancelledError:
-            # A turn that was given and cannot be taken goes to the next.
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            raise
-        finally:
-            self._limiter.waiting -= 1
-
-    def leave(self) -> None:
-        """A call at work has ended: the next one's turn."""
-        while self._queue and self.working <= self.limit.concurrent:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.working -= 1
-
 
 class Limiter:
     """All callers, by SPIFFE ID."""
@@ -173,6 +199,8 @@ class Limiter:
     def __init__(self, policy: Policy, counts: Counts, log_refused: LogRefused) -> None:
         self.counts = counts
         self.waiting = 0
+        self.large = Turns(self, 1)
+        """Large requests at work, of all callers: see `vault.server.receiving`."""
         self._log_refused = log_refused
         self._loop = asyncio.get_running_loop()
         self._writing: set[asyncio.Task[None]] = set()

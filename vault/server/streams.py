@@ -37,6 +37,7 @@ from vault.server.boundary import PASSING, Context, Handler, new_correlation, pa
 from vault.server.lifetime import LONGEST_SECONDS, Lifetime
 from vault.server.limits import Limiter, Visitor
 from vault.server.port import CHECKPOINT, Identify, Vault, descriptor
+from vault.server.receiving import LARGE_BYTES
 
 UNIT: Final = 128 * 1024
 """A message costs one record, and one more for each of these that it fills."""
@@ -63,14 +64,14 @@ class _Stream:
     async def take_turn(self) -> None:
         """The vault works from here on."""
         if not (self.watches or self.working):
-            await self.visitor.turn()
+            await self.visitor.working.take()
             self.working = True
 
     def give_turn(self) -> None:
         """The caller is waited for from here on."""
         if self.working:
             self.working = False
-            self.visitor.leave()
+            self.visitor.working.leave()
 
     async def paced(self, size: int) -> None:
         """Charge for a message of so many bytes, and wait as long as its caller is over its limit."""
@@ -124,7 +125,7 @@ class Streams:
             raise ValueError(f"{name} streams both ways")
         if method.client_streaming:
             return grpc.stream_unary_rpc_method_handler(self._collecting(name, decode))
-        return grpc.unary_stream_rpc_method_handler(self._answering(name, decode))
+        return grpc.stream_stream_rpc_method_handler(self._answering(name, decode))
 
     def stop(self, grace_seconds: float) -> None:
         """End what waits for things to come now, and the rest when its grace is nearly over."""
@@ -150,11 +151,13 @@ class Streams:
     def _answering(self, name: str, decode: Callable[[bytes], Message]) -> Callable[..., Any]:
         vault = self._vault
 
-        async def serve(raw: bytes, context: Context) -> None:
+        async def serve(_: object, context: Context) -> None:
             async with self._inside(name, context) as stream:
-                asked = vault.stream(
-                    name, stream.peer, parse(decode, raw), now=stream.now, correlation=stream.correlation
-                )
+                raw = await stream.visitor.receiving.take(context.read)
+                if len(raw) > LARGE_BYTES:
+                    stream.visitor.receiving.leave()
+                request = parse(decode, raw)
+                asked = vault.stream(name, stream.peer, request, now=stream.now, correlation=stream.correlation)
                 async with contextlib.aclosing(asked) as answers:
                     while True:
                         await stream.take_turn()

@@ -26,6 +26,7 @@ from vault.service.vault import Vault
 WRITER: Final = "audit: commit (writer's thread)"
 OUTSIDE: Final = "gRPC, event loop"
 PROTOBUF: Final = "protobuf: parse, shape rules, serialize"
+RECEIVING: Final = "gRPC: receive"
 REST: Final = "rest of the vault"
 
 STAGES: Final[dict[str, tuple[str, ...]]] = {
@@ -52,7 +53,8 @@ STAGES: Final[dict[str, tuple[str, ...]]] = {
         "vault.storage.sqlite.writer:Writer._end_turn",
     ),
     "audit: checkpoints": ("vault.audit.log:AuditLog._run",),
-    REST: ("vault.service.vault:Vault.call",),
+    RECEIVING: ("vault.server.receiving:Receiving.take",),
+    REST: ("vault.server.handlers:_Served.serve", "vault.service.vault:Vault.call"),
 }
 """Stage by stage, in the order of a call: where its functions are looked up when they are called."""
 
@@ -83,10 +85,7 @@ def install(watch: Stopwatch) -> list[str]:
                 setattr(holder, name, staticmethod(wrapped) if static else wrapped)
             except (AttributeError, KeyError):
                 missing.append(place)
-    try:
-        _mark_edge(watch)
-    except (AttributeError, KeyError):
-        missing.append("the edge")
+    _mark_answer(watch)
     return missing
 
 
@@ -104,10 +103,8 @@ def _find(place: str) -> tuple[object, str]:
     return holder, name
 
 
-def _mark_edge(watch: Stopwatch) -> None:
-    """The function of each method, which is made when the server starts; and the answer that comes out of it."""
-    handlers, _ = _find("vault.server.handlers:table")
-    make: Callable[..., Any] = vars(handlers)["_path"]
+def _mark_answer(watch: Stopwatch) -> None:
+    """The answer that comes out of the vault."""
     serialize = watch.wrap(PROTOBUF, lambda message: message.SerializeToString())
     called = Vault.call
 
@@ -115,7 +112,6 @@ def _mark_edge(watch: Stopwatch) -> None:
         return _Answer(await called(self, *args, **kwargs), serialize)
 
     setattr(Vault, "call", call)  # noqa: B010 - a type checker would not have it
-    setattr(handlers, "_path", lambda *args: watch.wrap(REST, make(*args)))  # noqa: B010
 
 
 class Meter:
