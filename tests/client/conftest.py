@@ -7,7 +7,7 @@ from typing import TypeVar
 import grpc
 import pytest
 
-from tests.client.fake_vault import AUDIENCES, BILLING, ORIGIN, VAULT_ID, FakeVault
+from tests.client.fake_vault import AUDIENCES, BILLING, MAIL, ORIGIN, VAULT_ID, FakeVault
 from vault.client import BillingClient, Card, StorefrontClient, channel
 from vault.client.base import VaultClient
 from vault.client.pins import FieldPin, Pins, PurposePin
@@ -42,9 +42,8 @@ def settings_for(vault: FakeVault) -> Settings:
         {purpose: PurposePin(pair.fingerprint) for purpose, pair in vault.pairs.items()},
         {ORIGIN: vault.log.public_key},
     )
-    return Settings(
-        vault.target, "localhost", b"", Secret(b""), b"", pins, purpose_keys={BILLING: (vault.pairs[BILLING],)}
-    )
+    keys = {purpose: (vault.pairs[purpose],) for purpose in (BILLING, MAIL)}
+    return Settings(vault.target, "localhost", b"", Secret(b""), b"", pins, purpose_keys=keys)
 
 
 def plain(target: str) -> grpc.aio.Channel:

@@ -38,6 +38,7 @@ from vault.v1.records_pb2 import Card, Contact
 VAULT_ID = bytes(range(16))
 ORIGIN = "vault.example/log-0"
 BILLING = "payment_processing"
+MAIL = "mail_delivery"
 ADDRESS = "account_service+payment_processing+service_provisioning"
 REACH = "account_service+service_provisioning"
 NOW_MS = 1_790_000_000_123
@@ -47,10 +48,12 @@ def audience_of(field: str) -> str:
     """The audience of a field in the fake's policy."""
     if field.startswith("payment."):
         return BILLING
+    if field.startswith("mail."):
+        return MAIL
     return REACH if field in ("contact.phone", "contact.email") else ADDRESS
 
 
-AUDIENCES = {name: audience_of(name) for name in ALL_FIELDS if name.startswith(("payment.", "contact."))}
+AUDIENCES = {name: audience_of(name) for name in ALL_FIELDS if name.startswith(("payment.", "contact.", "mail."))}
 
 Before = Callable[[Any], Any]
 After = Callable[[Any, Any], None]
@@ -71,7 +74,7 @@ class FakeVault:
     def __init__(self) -> None:
         self.log = LogKey(Secret(b"l" * 32))
         self.size = 0
-        self.pairs = {p: PurposeKeyPair(new_seed()) for p in (BILLING, "account_service", "service_provisioning")}
+        self.pairs = {p: PurposeKeyPair(new_seed()) for p in (BILLING, MAIL, "account_service", "service_provisioning")}
         self.registered: dict[bytes, PurposeKeyPair | bytes] = {}
         self.epochs: dict[bytes, tuple[str, dict[bytes, bytes]]] = {}
         self.cards: dict[str, Card] = {}
@@ -99,9 +102,7 @@ class FakeVault:
         services: dict[str, dict[str, Any]] = defaultdict(dict)
         for method in api_methods():
             if serve := getattr(self, method.name, None):
-                decode = message_factory.GetMessageClass(method.input_type).FromString
-                path = self._path(method.name, serve)
-                handler: Any = grpc.unary_unary_rpc_method_handler(path, decode, lambda m: m.SerializeToString())
+                handler = self.handler(method, serve)
                 services[method.containing_service.full_name][method.name] = handler
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in services.items()]
@@ -109,6 +110,13 @@ class FakeVault:
         port = self._server.add_insecure_port(target)
         self.target = f"127.0.0.1:{port}"
         await self._server.start()
+
+    def handler(self, method: MethodDescriptor, serve: Any) -> Any:
+        """What gRPC calls."""
+        decode = message_factory.GetMessageClass(method.input_type).FromString
+        return grpc.unary_unary_rpc_method_handler(
+            self._path(method.name, serve), decode, lambda m: m.SerializeToString()
+        )
 
     async def stop(self) -> None:
         """Close the port."""

@@ -11,10 +11,12 @@ from dataclasses import replace
 import pytest
 
 from tests.client.conftest import CARD, plain, settings_for
+from tests.client.fake_mail import FakeMail
 from tests.client.fake_vault import BILLING, FakeVault
 from vault import client as asynchronous
 from vault.client import channel, consistency, sync
 from vault.client.errors import RolledBack
+from vault.client.fetched import MailEnvelope
 from vault.client.settings import Settings
 from vault.errors import NotFound
 
@@ -27,7 +29,7 @@ CLASSES = sorted(
 @pytest.fixture
 def served() -> Iterator[FakeVault]:
     """A fake vault on an event loop in another thread."""
-    loop, fake = asyncio.new_event_loop(), FakeVault()
+    loop, fake = asyncio.new_event_loop(), FakeMail()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     asyncio.run_coroutine_threadsafe(fake.start(), loop).result()
@@ -45,6 +47,11 @@ def believed(served: FakeVault, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return settings_for(served)
 
 
+def is_async(member: object) -> bool:
+    """Whether a method needs an event loop; of a context manager, what it wraps."""
+    return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+
+
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_async_method_has_its_twin(kind: type[sync.Client]) -> None:
     """By name and parameters; a method that is added to the one class only fails here."""
@@ -52,7 +59,7 @@ def test_every_async_method_has_its_twin(kind: type[sync.Client]) -> None:
     there = {
         name
         for name, member in inspect.getmembers(twin, inspect.isfunction)
-        if not name.startswith("_") and (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
+        if not name.startswith("_") and is_async(inspect.unwrap(member))
     }
     here = {name for name in dir(kind) if not name.startswith("_")} - {"open", "kind"}
     assert here == there
@@ -87,6 +94,19 @@ def test_entries_are_an_iterator(believed: Settings) -> None:
     with sync.AuditorClient(believed) as auditor:
         assert [entry.index for entry in auditor.list_entries(start_index=2)] == [2, 3, 4, 5, 6]
         assert next(auditor.list_entries()).index == 0
+
+
+def test_a_message_goes_the_whole_way(served: FakeVault, believed: Settings) -> None:
+    """In pieces of any iterable, and out again in chunks."""
+    envelope = MailEnvelope(("ann@example.org",), "carol@example.net")
+    body = [b"x" * 50_000] * 3
+    with sync.MailClient(believed) as mail:
+        for pieces in (body, iter(body)):
+            name = mail.store("customers/42", envelope, pieces, queue_id=lambda: "4XyZ").record_name
+            with mail.fetch(name) as message:
+                assert (message.envelope, message.verified) == (envelope, False)
+                assert b"".join(message.chunks()) == b"".join(body)
+                assert message.verified
 
 
 def test_a_method_tells_what_it_does(believed: Settings) -> None:

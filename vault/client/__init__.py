@@ -16,13 +16,16 @@ a caller can find out. The modules, from the file to the call:
     chosen_ids                a call that is repeated after a crash
     sealing                   from plaintexts to envelopes, and this caller's epochs
     records, paging           what callers get
-    storefront, billing, care, staff, custodian       one class for each role
+    streams, bodies, uploads, fetched, mail_opening, mail_tokens       messages, which are never held whole
+    storefront, billing, mail, care, staff, custodian       one class for each role
 """
 
 from vault.client.billing import BillingClient
 from vault.client.care import CareClient, ProvisioningClient
 from vault.client.custodian import Resealed
 from vault.client.errors import BadCheckpoint, PinMismatch, RolledBack, Untrusted
+from vault.client.fetched import FetchedMessage, MailEnvelope
+from vault.client.mail import MailClient
 from vault.client.records import NewCustomer, OpenedCard, OpenedContact, RecordInfo
 from vault.client.settings import Settings
 from vault.client.staff import AuditorClient, OfficerClient, OperatorClient
@@ -38,6 +41,9 @@ __all__ = [
     "CareClient",
     "Checkpoint",
     "Contact",
+    "FetchedMessage",
+    "MailClient",
+    "MailEnvelope",
     "NewCustomer",
     "OfficerClient",
     "OpenedCard",

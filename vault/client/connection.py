@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from vault.client.checkpoints import Witness
+from vault.client.checkpoints import Floor, Witness
 from vault.client.pins import Pins
 from vault.client.repeating import after, has_request_id, is_read, limited, may_repeat, paused, pauses
 from vault.client.status import from_rpc
@@ -26,6 +26,7 @@ from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
 from vault.v1.key_service_pb2_grpc import KeyServiceStub
+from vault.v1.mail_service_pb2_grpc import MailServiceStub
 from vault.v1.payment_service_pb2_grpc import PaymentServiceStub
 from vault.v1.policy_service_pb2_grpc import PolicyServiceStub
 from vault.v1.retention_service_pb2_grpc import RetentionServiceStub
@@ -37,8 +38,10 @@ BATCH_DEADLINE = 30.0
 
 MAX_CALLS = 48
 """Calls at a time: enough to fill a group commit of the vault's, and a twentieth of what a server takes."""
+MAX_STREAMS = 32
+"""Bodies under way at a time, half of what a server lets one caller have open; the rest wait here."""
 _NO_TURN = f"nothing was sent: {MAX_CALLS} other calls of this client took all of the time; use the batch methods"
-_CLOSED = "nothing was sent: this client is closed"
+CLOSED = "nothing was sent: this client is closed"
 
 _LAST_PROOF = 2.0
 """Seconds that closing waits for a proof that is under way."""
@@ -59,10 +62,12 @@ class Connection:
         self._closed = False
         self._known = False
         self._turns = asyncio.Semaphore(MAX_CALLS)
+        self.streams = asyncio.Semaphore(MAX_STREAMS)
         self.customers = CustomerServiceStub(channel)
         self.contacts = ContactServiceStub(channel)
         self.payments = PaymentServiceStub(channel)
         self.keys = KeyServiceStub(channel)
+        self.mail = MailServiceStub(channel)
         self.audit = AuditServiceStub(channel)
         self.policy = PolicyServiceStub(channel)
         self.retention = RetentionServiceStub(channel)
@@ -124,24 +129,49 @@ class Connection:
         try:
             call = method(request, timeout=ends - asyncio.get_running_loop().time())
         except grpc.aio.UsageError:
-            return Failure(Unavailable(_CLOSED), sent=False, passing=False)
+            return Failure(Unavailable(CLOSED), sent=False, passing=False)
         try:
             response = await call
         except grpc.aio.AioRpcError as error:
-            # A refusal is logged too, so it shows a checkpoint; what never reached the vault shows none.
-            if note := _checkpoint(error.trailing_metadata()):
-                self.witness.accept(note, floor)
-                self._known = True
-            return from_rpc(error, write=write)
+            return self.refused(error, floor, write=write)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not self._closed or (task and task.cancelling()):
                 raise
             kind = OutcomeUnknown if write else Unavailable
             return Failure(kind("this client was closed before the answer came"), sent=True, passing=False)
-        self.witness.accept(_checkpoint(await call.trailing_metadata()), floor)
-        self._known = True
+        self.answered(await call.trailing_metadata(), floor)
         return response
+
+    def answered(self, trailing: object, floor: Floor) -> None:
+        """Take the checkpoint that an answer must carry.
+
+        Raises:
+            Untrusted: it is missing, or shows that the log was rolled back or rewritten.
+        """
+        self.witness.accept(_checkpoint(trailing), floor)
+        self._known = True
+
+    def refused(self, error: grpc.aio.AioRpcError, floor: Floor, *, write: bool) -> Failure:
+        """What a call failed of; a refusal is logged too, so it shows a checkpoint.
+
+        Raises:
+            Untrusted: as `answered`; but what never reached the vault shows none.
+        """
+        if note := _checkpoint(error.trailing_metadata()):
+            self.witness.accept(note, floor)
+            self._known = True
+        return from_rpc(error, write=write)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called: what is under way then ends as if it were cancelled."""
+        return self._closed
+
+    @property
+    def known(self) -> bool:
+        """Whether this vault has answered this client before."""
+        return self._known
 
     async def _consistency(self, origin: str, sizes: Sequence[int]) -> Sequence[Sequence[bytes]]:
         """Ask for the proofs between sizes of a log. It takes no turn: it must not wait behind a queue of calls."""
@@ -151,7 +181,7 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, write=False).error from None
         except grpc.aio.UsageError:
-            raise Unavailable(_CLOSED) from None
+            raise Unavailable(CLOSED) from None
         return [proof.hashes for proof in answer.proofs]
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ member's key changes, which is looked for every few minutes and when the vault r
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,10 +21,12 @@ from vault.crypto import epoch, fields
 from vault.crypto.envelope import Step
 from vault.crypto.hpke import Fingerprint, Recipient
 from vault.crypto.sealer import EPOCH_SECONDS, STEP_SECONDS, EpochSealer
+from vault.crypto.stream import Sealer
 from vault.domain.audience import members
+from vault.domain.fields import ProtectedField
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.v1 import key_service_pb2 as api
-from vault.v1.records_pb2 import Card, Contact
+from vault.v1.records_pb2 import Card, Contact, Message
 
 RECIPIENTS_SECONDS = 300.0
 """How long the vault's word on recipients is taken without asking again."""
@@ -55,7 +57,7 @@ class Sealing:
         self._live: dict[str, _Live] = {}
         self._renewals: dict[str, asyncio.Task[None]] = {}
 
-    async def seal(self, record_name: str, record: Card | Contact) -> None:
+    async def seal(self, record_name: str, record: Card | Contact | Message) -> None:
         """Move a record's protected fields from plain into `sealed`, in place.
 
         Args:
@@ -68,12 +70,28 @@ class Sealing:
         """
         values = fields.plaintexts(record)
         audiences = {f.policy_name: self._pins.audience_to_seal(f.policy_name) for f, _ in values}
-        wanted = set(audiences.values())
-        while stale := [audience for audience in wanted if not self._usable(audience)]:
-            await self._renew(stale)
+        await self._ready(set(audiences.values()))
         # No await from here on: the epochs stay usable.
         record.sealed.extend(fields.seal(self._pins.vault_id, record_name, values, audiences, self._take))
         fields.clear_protected(record)
+
+    async def stream(self, record_name: str, field: ProtectedField) -> Sealer:
+        """Begin to seal a body, under a fresh salt: it counts as one envelope, and keeps the step that it begins with.
+
+        Args:
+            record_name: as for `seal`.
+            field: the body's.
+
+        Raises:
+            PinMismatch, VaultError: as `seal`.
+        """
+        audience = self._pins.audience_to_seal(field.policy_name)
+        await self._ready({audience})
+        return Sealer(self._pins.vault_id, self._take(audience), record_name, field)
+
+    async def _ready(self, audiences: Collection[str]) -> None:
+        while stale := [audience for audience in audiences if not self._usable(audience)]:
+            await self._renew(stale)
 
     def forget(self) -> None:
         """Give up all epochs: the vault refused one, so its recipients or its age are in doubt."""

@@ -12,16 +12,19 @@ was opened before says so.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, update_wrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from vault.client import billing, care, staff, storefront
+from vault.client import billing, care, mail, staff, storefront
 from vault.client import settings as files
 from vault.client.base import VaultClient
+from vault.client.fetched import FetchedMessage, MailEnvelope
 from vault.client.settings import Settings
+from vault.v1.mail_service_pb2 import StoreMessageResponse
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -157,6 +160,79 @@ class BillingClient(Client):
     get_contact = Method(billing.BillingClient.get_contact)
     register_purpose_key = Method(billing.BillingClient.register_purpose_key)
     reseal_epochs = Method(billing.BillingClient.reseal_epochs)
+
+
+class Fetched:
+    """A message that is read without an event loop; `message` is the one of `vault.client.fetched`."""
+
+    def __init__(self, loop: _Loop, message: FetchedMessage) -> None:
+        self._loop = loop
+        self.message = message
+
+    @property
+    def envelope(self) -> MailEnvelope:
+        """Sender, recipients, and what was asked for beside them."""
+        return self.message.envelope
+
+    @property
+    def verified(self) -> bool:
+        """Whether the whole body was read and is what was sealed; before, nobody may act on any of it."""
+        return self.message.verified
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, in pieces; raises if it is not what was sealed."""
+        chunks = self.message.chunks()
+
+        async def following() -> bytes | None:
+            return await anext(chunks, None)
+
+        while (chunk := self._loop.run(following())) is not None:
+            yield chunk
+
+
+class MailClient(Client):
+    """Stores messages and gets them out again."""
+
+    kind: ClassVar[type[VaultClient]] = mail.MailClient
+    claim = Method(mail.MailClient.claim)
+    complete = Method(mail.MailClient.complete)
+    release = Method(mail.MailClient.release)
+    extend_lease = Method(mail.MailClient.extend_lease)
+    get_message = Method(mail.MailClient.get_message)
+    depth = Method(mail.MailClient.depth)
+    list_messages = Listing(mail.MailClient.list_messages)
+    register_purpose_key = Method(mail.MailClient.register_purpose_key)
+    reseal_epochs = Method(mail.MailClient.reseal_epochs)
+
+    def store(
+        self,
+        owner: str,
+        envelope: MailEnvelope,
+        body: Iterable[bytes],
+        **more: Any,  # noqa: ANN401 - as the async one has them
+    ) -> StoreMessageResponse:
+        """Store a message; arguments and errors as the async one's. A `list` of pieces can be begun anew."""
+        client: Any = self.client
+
+        async def pieces() -> AsyncIterator[bytes]:
+            left = iter(body)
+            while (piece := await asyncio.to_thread(next, left, None)) is not None:
+                yield piece
+
+        source = pieces if isinstance(body, list | tuple) else pieces()
+        stored: StoreMessageResponse = self.loop.run(client.store(owner, envelope, source, **more))
+        return stored
+
+    @contextmanager
+    def fetch(self, record_name: str, **more: Any) -> Iterator[Fetched]:  # noqa: ANN401 - as the async one has them
+        """A message, opened while the context lasts; arguments and errors as the async one's."""
+        client: Any = self.client
+        opened = client.fetch(record_name, **more)
+        message = self.loop.run(opened.__aenter__())
+        try:
+            yield Fetched(self.loop, message)
+        finally:
+            self.loop.run(opened.__aexit__(None, None, None))
 
 
 class ProvisioningClient(Client):

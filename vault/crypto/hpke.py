@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hpke import (
     Suite,
 )
 
+from vault.crypto.context import expand
 from vault.domain.secret import Secret
 from vault.errors import InvalidArgument, OpenError
 
@@ -39,7 +40,7 @@ _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 class PurposeKeyPair:
     """The key pair of one version of a purpose, made from its seed."""
 
-    __slots__ = ("_private", "fingerprint", "public_key")
+    __slots__ = ("_private", "_seed", "fingerprint", "public_key")
 
     public_key: bytes
     """1216 bytes: ML-KEM-768 (1184) || X25519 (32)."""
@@ -54,12 +55,20 @@ class PurposeKeyPair:
         """
         if len(seed.reveal()) != SEED_SIZE:
             raise InvalidArgument("seed", "must be 32 bytes")
+        self._seed = seed
         expanded = hashlib.shake_256(seed.reveal()).digest(96)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[64:])
         self._private = MLKEM768X25519PrivateKey(mlkem, x25519)
         self.public_key = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
         self.fingerprint = fingerprint(self.public_key)
+
+    def derive(self, info: bytes) -> bytes:
+        """A key of the holder's own beside this one: HKDF-Expand of the seed, 32 bytes.
+
+        It says nothing about the pair, which SHAKE256 makes of the same seed, nor about one of another info.
+        """
+        return expand(self._seed.reveal(), info)
 
     def open(self, sealed: bytes, info: bytes) -> bytes:
         """HPKE.OpenBase of enc || ciphertext.
