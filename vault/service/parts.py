@@ -39,6 +39,8 @@ class Parts:
     clock: Clock
     retention: "Retention"
     witness: Witness | None = None
+    largest_message: int = 50 << 20
+    """Bytes of a message's body in plain."""
 
     async def customer(self, call: Call, customer: CustomerId) -> tuple[Opened, CustomerFacts]:
         """The customer record and its facts, for writes and for names and times.

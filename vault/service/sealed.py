@@ -43,7 +43,7 @@ async def check(
         raise InvalidArgument(where, "must hold whole envelopes with ascending boxes, each field once") from None
     numbers, plain = set(), {field.number for field, _ in fields.plaintexts(record)}
     for sealed in record.sealed:
-        audience = await _audience(call, epochs, sealed.epoch_id)
+        audience = await audience_of(call, epochs, sealed.epoch_id)
         for box in sealed.boxes:
             field = kind.by_number.get(box.field)
             if field is None:
@@ -64,7 +64,12 @@ async def check(
     return numbers
 
 
-async def _audience(call: Call, epochs: Epochs, epoch_id: bytes) -> str:
+async def audience_of(call: Call, epochs: Epochs, epoch_id: bytes) -> str:
+    """The audience of an epoch that the caller may seal under.
+
+    Raises:
+        FailedPrecondition: the epoch is unknown, not the caller's, or too old.
+    """
     epoch = await epochs.get(epoch_id)
     usable = epoch is not None and epoch.owner == call.caller.spiffe_id and call.now - epoch.published_at <= _MAX_AGE_MS
     if epoch is None or not usable:

@@ -197,6 +197,16 @@ class WitnessSettings(Table):
         return self
 
 
+class MailSettings(Table):
+    """`[mail]`: messages in transit.
+
+    Attributes:
+        max_message_bytes: of a body in plain; a larger one is refused as soon as that is known.
+    """
+
+    max_message_bytes: int = Field(default=50 << 20, ge=1 << 16, le=1 << 34)
+
+
 class LoggingSettings(Table):
     """`[logging]`: the server's log on standard error. The audit log has no switch."""
 
@@ -211,6 +221,7 @@ class Settings(Table):
     storage: StorageSettings
     root_key: RootKeySettings
     logging: LoggingSettings = LoggingSettings()
+    mail: MailSettings = MailSettings()
     admin: AdminSettings | None = None
     witness: WitnessSettings | None = None
 

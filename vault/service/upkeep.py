@@ -78,11 +78,13 @@ class Upkeep:
 
     async def round(self) -> int:
         """One round, unless the clock is in doubt; how many keys were retired."""
+        await self._store.sweep_chunks()
         now = await self._clock.trusted()
         if now is None:
             return 0
         await self._expire(now)
         await self._store.forget_requests(now - REQUEST_LIFETIME_MS)
+        await self._store.forget_dedupe(now - REQUEST_LIFETIME_MS)
         await self._requests.destroy_old(now)
         retired = await self._store.sweep(now, self._retired)
         await self._purge(now)

@@ -22,7 +22,7 @@ from vault.crypto.note import LogKey
 from vault.domain import names
 from vault.domain.names import Owner, RecordName
 from vault.domain.secret import Secret
-from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, PermissionDenied, RateLimited
+from vault.errors import CallerError, ConfigError, DataLoss, InvalidArgument, PermissionDenied, RateLimited, VaultError
 from vault.keyring.keyring import Keyring
 from vault.keyring.root import FileProvider, RootKeyProvider
 from vault.policy import load as policy_file
@@ -40,6 +40,7 @@ from vault.service.expiries import Expiries
 from vault.service.gauges import Gauges, Sample
 from vault.service.keys import Keys
 from vault.service.logs import Logs
+from vault.service.mail import Mail
 from vault.service.opening import Records
 from vault.service.parts import Parts
 from vault.service.payments import Payments
@@ -66,6 +67,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "CustomerService": Customers,
     "ContactService": Contacts,
     "PaymentService": Payments,
+    "MailService": Mail,
     "KeyService": Keys,
     "PolicyService": Policies,
     "AccountService": Accounts,
@@ -143,8 +145,11 @@ class Vault:
         clock = Clock(store, confirmation_beside(settings.storage.data))
         await clock.start()
         retention = Retention(store, records, journal, owner)
-        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, retention, witness)
+        largest = settings.mail.max_message_bytes
+        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, retention, witness, largest)
         await finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
+        with contextlib.suppress(VaultError):  # a full disk: the upkeep tries again
+            await store.sweep_chunks()
         await _announce(parts, owner, now)
         vault = cls(parts, settings, owner)
         vault._upkeep.start()

@@ -103,9 +103,10 @@ def _facts(stores: Stores, works: Sequence[Work]) -> Facts:
     items = [item for work in works for item in work.items]
     names = {(put.row.owner, put.row.record_name) for item in items for put in item.puts}
     names |= {(remove.owner, remove.record_name) for item in items for remove in item.removes}
+    queue = [put for item in items for put in item.queue]
+    names |= {(put.row.owner, put.row.record_name) for put in queue}
     owners = [(owner,) for owner in {item.owner for item in items} | {owner for owner, _ in names}]
     used = {(work.request.caller, work.request.request_id) for work in works if work.request}
-    queue = [put for item in items for put in item.queue]
     return Facts(
         {RecordName(name): KeyId(key_id) for name, key_id in rows.select(stores.data, _KEY_IDS, list(names))},
         {(seen[0], seen[1]): SeenRequest(*seen) for seen in rows.select(stores.data, SEEN, list(used))},

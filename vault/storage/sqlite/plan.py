@@ -141,13 +141,13 @@ class Plan:
             if key_id != put.replaces:
                 return Result.EXISTS if put.replaces is None else Result.CHANGED
             after.add(Changes({put.row.record_name: put.row}, [put]))
+        for place in item.queue:
+            if (refused := self._decide_queue(place, before, after)) is not None:
+                return refused
         for remove in item.removes:
             if self._key_id(remove.record_name, before, after) != remove.key_id:
                 return Result.CHANGED
             after.add(Changes({remove.record_name: None}, [], [remove]))
-        for place in item.queue:
-            if (refused := self._decide_queue(place, before, after)) is not None:
-                return refused
         before.add(after)
         return Result.DONE
 
