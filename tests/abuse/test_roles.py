@@ -19,6 +19,7 @@ from tests.abuse.answers import Answer
 from tests.abuse.canaries import Person, people
 from tests.abuse.oracle import DENIED_TEXT, Kind, Oracle
 from tests.abuse.sealer import SealedSide
+from tests.abuse.test_mail_roles import MAIL
 from tests.abuse.test_matrix import BATCHES, NOBODY, READS, add_callers
 from tests.figures import Figures
 from tests.vaults import OpenVault, contact, opened
@@ -92,7 +93,7 @@ def test_every_served_method_is_in_one_of_the_matrices(home: Path) -> None:
     """A method that is added without cells of its own fails here."""
     from vault.policy.methods import served  # noqa: PLC0415 - the one thing asked of the code: what it serves
 
-    assert served() == {*READS, *BATCHES, *test_matrix_accounts.READS, *OTHERS}
+    assert served() == {*READS, *BATCHES, *test_matrix_accounts.READS, *OTHERS, *MAIL}
 
 
 async def test_a_role_that_may_not_call_a_method_changes_nothing_by_calling_it(
