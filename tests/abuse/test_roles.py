@@ -37,6 +37,7 @@ from vault.v1 import status_pb2 as status
 from vault.v1 import visitor_service_pb2 as visitors
 
 VICTIM = people(1)[0]
+COOKIE = "0123456789abcdef0123456789abcdef"
 CARD = f"customers/{VICTIM.customer_id}/cards/one"
 WEEK = visitors.GetTrafficReportRequest(
     start_time=Timestamp(seconds=(WEEK_START := (int(time.time()) - 345600) // 604800 * 604800 + 345600 - 2 * 604800)),
@@ -56,6 +57,10 @@ PLAIN = {
         visits=[visitors.Visit(host="pc.isp.de", time=WEEK.start_time, page="/")]
     ),
     "VisitorService.GetTrafficReport": WEEK,
+    "VisitorService.GetPreferences": visitors.GetPreferencesRequest(visitor_id=COOKIE),
+    "VisitorService.SavePreferences": visitors.SavePreferencesRequest(
+        visitor_id=COOKIE, preferences=records.FormFields(values={"theme": "dark"})
+    ),
 }
 """Methods whose request is about nobody."""
 OTHERS = {
@@ -86,6 +91,7 @@ async def inhabited(home: Path) -> AsyncIterator[OpenVault]:
         card = VICTIM.card()
         card.record_name = CARD
         await vault.create(VICTIM.customer_id, contact=VICTIM.contact(), cards=[card])
+        await vault.call("storefront", "VisitorService.SavePreferences", PLAIN["VisitorService.SavePreferences"])
         yield vault
 
 

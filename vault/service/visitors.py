@@ -22,7 +22,7 @@ from vault.keyring.system_rows import SYSTEM
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
-from vault.service.parts import Parts
+from vault.service.preferences import Preferences
 from vault.storage.visits import CountedBy, VisitKey, Visits
 from vault.store.v1.system_pb2 import TrafficCount, TrafficRelease
 from vault.v1 import status_pb2 as status
@@ -34,11 +34,8 @@ _MOST_HOURS = 31 * 24
 _MOST_GROUPS = 1000
 
 
-class Visitors:
+class Visitors(Preferences):
     """Counts visits and reports them."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
 
     async def record_visits(self, call: Call, request: v1.RecordVisitsRequest) -> v1.RecordVisitsResponse:
         """Reduce visits to counts, and add these."""

@@ -24,15 +24,26 @@ _sym_db = _symbol_database.Default()
 
 from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from vault.v1 import records_pb2 as vault_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/visitor_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\x13RecordVisitsRequest\x12,\n\x06visits\x18\x01 \x03(\x0b\x32\x0f.vault.v1.VisitB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x83\x01\n\x05Visit\x12\x16\n\x04host\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x04page\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x18\n\x05\x63ount\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\"T\n\x14RecordVisitsResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x03\x12\x14\n\x0crefused_page\x18\x02 \x01(\x03\x12\x14\n\x0crefused_time\x18\x03 \x01(\x03\"\xf3\x01\n\x17GetTrafficReportRequest\x12\x31\n\x07purpose\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x08group_by\x18\x04 \x01(\x0e\x32\x19.vault.v1.TrafficGroupingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x8c\x01\n\x18GetTrafficReportResponse\x12&\n\x06groups\x18\x01 \x03(\x0b\x32\x16.vault.v1.TrafficGroup\x12\r\n\x05other\x18\x02 \x01(\x03\x12\x0e\n\x06visits\x18\x03 \x01(\x03\x12\r\n\x05\x65xact\x18\x04 \x01(\x08\x12\t\n\x01k\x18\x05 \x01(\r\x12\x0f\n\x07\x65psilon\x18\x06 \x01(\t\",\n\x0cTrafficGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x03*\x86\x01\n\x0fTrafficGrouping\x12 \n\x1cTRAFFIC_GROUPING_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRAFFIC_GROUPING_DOMAIN\x10\x01\x12\x19\n\x15TRAFFIC_GROUPING_PAGE\x10\x02\x12\x19\n\x15TRAFFIC_GROUPING_HOUR\x10\x03\x32\xba\x01\n\x0eVisitorService\x12M\n\x0cRecordVisits\x12\x1d.vault.v1.RecordVisitsRequest\x1a\x1e.vault.v1.RecordVisitsResponse\x12Y\n\x10GetTrafficReport\x12!.vault.v1.GetTrafficReportRequest\x1a\".vault.v1.GetTrafficReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/visitor_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16vault/v1/records.proto\"\x89\x01\n\x16SavePreferencesRequest\x12\x1b\n\nvisitor_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x31\n\x0bpreferences\x18\x02 \x01(\x0b\x32\x14.vault.v1.FormFieldsB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x17SavePreferencesResponse\x12\x12\n\nvisitor_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x15GetPreferencesRequest\x12\x1b\n\nvisitor_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\"H\n\x16GetPreferencesResponse\x12.\n\x0bpreferences\x18\x01 \x01(\x0b\x32\x19.vault.v1.SitePreferences\"d\n\x13RecordVisitsRequest\x12,\n\x06visits\x18\x01 \x03(\x0b\x32\x0f.vault.v1.VisitB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x83\x01\n\x05Visit\x12\x16\n\x04host\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x04page\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x18\n\x05\x63ount\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\"T\n\x14RecordVisitsResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x03\x12\x14\n\x0crefused_page\x18\x02 \x01(\x03\x12\x14\n\x0crefused_time\x18\x03 \x01(\x03\"\xf3\x01\n\x17GetTrafficReportRequest\x12\x31\n\x07purpose\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x08group_by\x18\x04 \x01(\x0e\x32\x19.vault.v1.TrafficGroupingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x8c\x01\n\x18GetTrafficReportResponse\x12&\n\x06groups\x18\x01 \x03(\x0b\x32\x16.vault.v1.TrafficGroup\x12\r\n\x05other\x18\x02 \x01(\x03\x12\x0e\n\x06visits\x18\x03 \x01(\x03\x12\r\n\x05\x65xact\x18\x04 \x01(\x08\x12\t\n\x01k\x18\x05 \x01(\r\x12\x0f\n\x07\x65psilon\x18\x06 \x01(\t\",\n\x0cTrafficGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x03*\x86\x01\n\x0fTrafficGrouping\x12 \n\x1cTRAFFIC_GROUPING_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRAFFIC_GROUPING_DOMAIN\x10\x01\x12\x19\n\x15TRAFFIC_GROUPING_PAGE\x10\x02\x12\x19\n\x15TRAFFIC_GROUPING_HOUR\x10\x03\x32\xe7\x02\n\x0eVisitorService\x12M\n\x0cRecordVisits\x12\x1d.vault.v1.RecordVisitsRequest\x1a\x1e.vault.v1.RecordVisitsResponse\x12Y\n\x10GetTrafficReport\x12!.vault.v1.GetTrafficReportRequest\x1a\".vault.v1.GetTrafficReportResponse\x12V\n\x0fSavePreferences\x12 .vault.v1.SavePreferencesRequest\x1a!.vault.v1.SavePreferencesResponse\x12S\n\x0eGetPreferences\x12\x1f.vault.v1.GetPreferencesRequest\x1a .vault.v1.GetPreferencesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.v1.visitor_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['visitor_id']._loaded_options = None
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['visitor_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['preferences']._loaded_options = None
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['preferences']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SAVEPREFERENCESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_GETPREFERENCESREQUEST'].fields_by_name['visitor_id']._loaded_options = None
+  _globals['_GETPREFERENCESREQUEST'].fields_by_name['visitor_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_GETPREFERENCESREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_GETPREFERENCESREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
   _globals['_RECORDVISITSREQUEST'].fields_by_name['visits']._loaded_options = None
   _globals['_RECORDVISITSREQUEST'].fields_by_name['visits']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_RECORDVISITSREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -53,20 +64,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTRAFFICREPORTREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_GETTRAFFICREPORTREQUEST'].fields_by_name['group_by']._loaded_options = None
   _globals['_GETTRAFFICREPORTREQUEST'].fields_by_name['group_by']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_TRAFFICGROUPING']._serialized_start=864
-  _globals['_TRAFFICGROUPING']._serialized_end=998
-  _globals['_RECORDVISITSREQUEST']._serialized_start=106
-  _globals['_RECORDVISITSREQUEST']._serialized_end=206
-  _globals['_VISIT']._serialized_start=209
-  _globals['_VISIT']._serialized_end=340
-  _globals['_RECORDVISITSRESPONSE']._serialized_start=342
-  _globals['_RECORDVISITSRESPONSE']._serialized_end=426
-  _globals['_GETTRAFFICREPORTREQUEST']._serialized_start=429
-  _globals['_GETTRAFFICREPORTREQUEST']._serialized_end=672
-  _globals['_GETTRAFFICREPORTRESPONSE']._serialized_start=675
-  _globals['_GETTRAFFICREPORTRESPONSE']._serialized_end=815
-  _globals['_TRAFFICGROUP']._serialized_start=817
-  _globals['_TRAFFICGROUP']._serialized_end=861
-  _globals['_VISITORSERVICE']._serialized_start=1001
-  _globals['_VISITORSERVICE']._serialized_end=1187
+  _globals['_TRAFFICGROUPING']._serialized_start=1303
+  _globals['_TRAFFICGROUPING']._serialized_end=1437
+  _globals['_SAVEPREFERENCESREQUEST']._serialized_start=131
+  _globals['_SAVEPREFERENCESREQUEST']._serialized_end=268
+  _globals['_SAVEPREFERENCESRESPONSE']._serialized_start=270
+  _globals['_SAVEPREFERENCESRESPONSE']._serialized_end=364
+  _globals['_GETPREFERENCESREQUEST']._serialized_start=366
+  _globals['_GETPREFERENCESREQUEST']._serialized_end=469
+  _globals['_GETPREFERENCESRESPONSE']._serialized_start=471
+  _globals['_GETPREFERENCESRESPONSE']._serialized_end=543
+  _globals['_RECORDVISITSREQUEST']._serialized_start=545
+  _globals['_RECORDVISITSREQUEST']._serialized_end=645
+  _globals['_VISIT']._serialized_start=648
+  _globals['_VISIT']._serialized_end=779
+  _globals['_RECORDVISITSRESPONSE']._serialized_start=781
+  _globals['_RECORDVISITSRESPONSE']._serialized_end=865
+  _globals['_GETTRAFFICREPORTREQUEST']._serialized_start=868
+  _globals['_GETTRAFFICREPORTREQUEST']._serialized_end=1111
+  _globals['_GETTRAFFICREPORTRESPONSE']._serialized_start=1114
+  _globals['_GETTRAFFICREPORTRESPONSE']._serialized_end=1254
+  _globals['_TRAFFICGROUP']._serialized_start=1256
+  _globals['_TRAFFICGROUP']._serialized_end=1300
+  _globals['_VISITORSERVICE']._serialized_start=1440
+  _globals['_VISITORSERVICE']._serialized_end=1799
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,16 @@ class VisitorServiceStub:
                 request_serializer=vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportResponse.FromString,
                 _registered_method=True)
+        self.SavePreferences = channel.unary_unary(
+                '/vault.v1.VisitorService/SavePreferences',
+                request_serializer=vault_dot_v1_dot_visitor__service__pb2.SavePreferencesRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_visitor__service__pb2.SavePreferencesResponse.FromString,
+                _registered_method=True)
+        self.GetPreferences = channel.unary_unary(
+                '/vault.v1.VisitorService/GetPreferences',
+                request_serializer=vault_dot_v1_dot_visitor__service__pb2.GetPreferencesRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_visitor__service__pb2.GetPreferencesResponse.FromString,
+                _registered_method=True)
 
 
 class VisitorServiceServicer:
@@ -72,6 +82,24 @@ class VisitorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SavePreferences(self, request, context):
+        """Keeps what a visitor likes under the id of a cookie, for the policy's time from now.
+
+        "By gathering and remembering information about your preferences, the web application can tailor its operation to
+        your needs, likes, and dislikes." There is no field for who the visitor is, and no way from a preference to a visit
+        or to a customer: the cookie's id is random, stands in no other record, and whoever shows it is the visitor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPreferences(self, request, context):
+        """The visitor's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VisitorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -84,6 +112,16 @@ def add_VisitorServiceServicer_to_server(servicer, server):
                     servicer.GetTrafficReport,
                     request_deserializer=vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportRequest.FromString,
                     response_serializer=vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportResponse.SerializeToString,
+            ),
+            'SavePreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.SavePreferences,
+                    request_deserializer=vault_dot_v1_dot_visitor__service__pb2.SavePreferencesRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_visitor__service__pb2.SavePreferencesResponse.SerializeToString,
+            ),
+            'GetPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreferences,
+                    request_deserializer=vault_dot_v1_dot_visitor__service__pb2.GetPreferencesRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_visitor__service__pb2.GetPreferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,6 +182,60 @@ class VisitorService:
             '/vault.v1.VisitorService/GetTrafficReport',
             vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportRequest.SerializeToString,
             vault_dot_v1_dot_visitor__service__pb2.GetTrafficReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SavePreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.VisitorService/SavePreferences',
+            vault_dot_v1_dot_visitor__service__pb2.SavePreferencesRequest.SerializeToString,
+            vault_dot_v1_dot_visitor__service__pb2.SavePreferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.VisitorService/GetPreferences',
+            vault_dot_v1_dot_visitor__service__pb2.GetPreferencesRequest.SerializeToString,
+            vault_dot_v1_dot_visitor__service__pb2.GetPreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

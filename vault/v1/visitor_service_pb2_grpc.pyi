@@ -26,6 +26,15 @@ class VisitorServiceStub:
     """
     GetTrafficReport: _aio.UnaryUnaryMultiCallable[_visitor_service_pb2.GetTrafficReportRequest, _visitor_service_pb2.GetTrafficReportResponse]
     """How many visits there were, by domain, page or hour of the day."""
+    SavePreferences: _aio.UnaryUnaryMultiCallable[_visitor_service_pb2.SavePreferencesRequest, _visitor_service_pb2.SavePreferencesResponse]
+    """Keeps what a visitor likes under the id of a cookie, for the policy's time from now.
+
+    "By gathering and remembering information about your preferences, the web application can tailor its operation to
+    your needs, likes, and dislikes." There is no field for who the visitor is, and no way from a preference to a visit
+    or to a customer: the cookie's id is random, stands in no other record, and whoever shows it is the visitor.
+    """
+    GetPreferences: _aio.UnaryUnaryMultiCallable[_visitor_service_pb2.GetPreferencesRequest, _visitor_service_pb2.GetPreferencesResponse]
+    """The visitor's own."""
 
 class VisitorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Visitors of the web site, who are nobody's customers.
@@ -51,5 +60,26 @@ class VisitorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_visitor_service_pb2.GetTrafficReportRequest, _abc.Awaitable[_visitor_service_pb2.GetTrafficReportResponse]],
     ) -> _abc.Awaitable[_visitor_service_pb2.GetTrafficReportResponse]:
         """How many visits there were, by domain, page or hour of the day."""
+
+    @_abc_1.abstractmethod
+    def SavePreferences(
+        self,
+        request: _visitor_service_pb2.SavePreferencesRequest,
+        context: _aio.ServicerContext[_visitor_service_pb2.SavePreferencesRequest, _abc.Awaitable[_visitor_service_pb2.SavePreferencesResponse]],
+    ) -> _abc.Awaitable[_visitor_service_pb2.SavePreferencesResponse]:
+        """Keeps what a visitor likes under the id of a cookie, for the policy's time from now.
+
+        "By gathering and remembering information about your preferences, the web application can tailor its operation to
+        your needs, likes, and dislikes." There is no field for who the visitor is, and no way from a preference to a visit
+        or to a customer: the cookie's id is random, stands in no other record, and whoever shows it is the visitor.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPreferences(
+        self,
+        request: _visitor_service_pb2.GetPreferencesRequest,
+        context: _aio.ServicerContext[_visitor_service_pb2.GetPreferencesRequest, _abc.Awaitable[_visitor_service_pb2.GetPreferencesResponse]],
+    ) -> _abc.Awaitable[_visitor_service_pb2.GetPreferencesResponse]:
+        """The visitor's own."""
 
 def add_VisitorServiceServicer_to_server(servicer: VisitorServiceServicer, server: _aio.Server) -> None: ...
