@@ -68,6 +68,7 @@ OTHERS = {
     "CustomerService.CreateCustomer",
     "CustomerService.BatchCreateCustomers",
     "CustomerService.GetCustomer",
+    "CustomerService.ExportCustomer",
     "CustomerService.EraseCustomer",
     "ContactService.PutContact",
     "ContactService.DeleteContact",
@@ -255,6 +256,8 @@ async def _destructive(vault: OpenVault, method: str, caller: str | None) -> Mes
     if caller:
         who = f"{method.partition('.')[2]}-{caller.rpartition('/')[2]}"
         card = (await vault.create(who)).record_names[1]
+    if method == "CustomerService.ExportCustomer":
+        return customers.ExportCustomerRequest(customer_id=who)
     if method == "PaymentService.DeleteCard":
         return payments.DeleteCardRequest(record_name=card)
     if method == "ContactService.DeleteContact":

@@ -15,6 +15,7 @@ from vault.service.call import Call
 from vault.service.drafts import Draft, card_draft, contact_draft
 from vault.service.entries import Touched, new_subject, touched_entry
 from vault.service.erasing import Erasing
+from vault.service.exporting import Exporting
 from vault.service.opening import Opened
 from vault.service.outcomes import item_status, refused
 from vault.service.statements import Statements, show
@@ -43,7 +44,7 @@ class Plan:
         self.subject = new_subject()
 
 
-class Customers(Statements, Erasing):
+class Customers(Statements, Exporting, Erasing):
     """Creates, shows and erases customers."""
 
     async def create_customer(self, call: Call, request: v1.CreateCustomerRequest) -> v1.CreateCustomerResponse:

@@ -65,6 +65,11 @@ class CustomerServiceStub:
                 request_serializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.FromString,
                 _registered_method=True)
+        self.ExportCustomer = channel.unary_stream(
+                '/vault.v1.CustomerService/ExportCustomer',
+                request_serializer=vault_dot_v1_dot_customer__service__pb2.ExportCustomerRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_customer__service__pb2.ExportCustomerResponse.FromString,
+                _registered_method=True)
         self.EraseCustomer = channel.unary_unary(
                 '/vault.v1.CustomerService/EraseCustomer',
                 request_serializer=vault_dot_v1_dot_customer__service__pb2.EraseCustomerRequest.SerializeToString,
@@ -119,6 +124,13 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCustomer(self, request, context):
+        """Everything that the vault holds of a customer, as one JSON document in pieces (GDPR articles 15 and 20).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EraseCustomer(self, request, context):
         """Destroys every key of the customer, then every row.
         """
@@ -158,6 +170,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.RestrictCustomer,
                     request_deserializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.FromString,
                     response_serializer=vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.SerializeToString,
+            ),
+            'ExportCustomer': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCustomer,
+                    request_deserializer=vault_dot_v1_dot_customer__service__pb2.ExportCustomerRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_customer__service__pb2.ExportCustomerResponse.SerializeToString,
             ),
             'EraseCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseCustomer,
@@ -328,6 +345,33 @@ class CustomerService:
             '/vault.v1.CustomerService/RestrictCustomer',
             vault_dot_v1_dot_customer__service__pb2.RestrictCustomerRequest.SerializeToString,
             vault_dot_v1_dot_customer__service__pb2.RestrictCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.v1.CustomerService/ExportCustomer',
+            vault_dot_v1_dot_customer__service__pb2.ExportCustomerRequest.SerializeToString,
+            vault_dot_v1_dot_customer__service__pb2.ExportCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

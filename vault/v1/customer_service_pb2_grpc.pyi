@@ -30,6 +30,8 @@ class CustomerServiceStub:
     """Records that the customer objects to a purpose, or does so no more."""
     RestrictCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RestrictCustomerRequest, _customer_service_pb2.RestrictCustomerResponse]
     """Restricts processing (GDPR article 18) to storage and legal claims, or lifts that."""
+    ExportCustomer: _aio.UnaryStreamMultiCallable[_customer_service_pb2.ExportCustomerRequest, _customer_service_pb2.ExportCustomerResponse]
+    """Everything that the vault holds of a customer, as one JSON document in pieces (GDPR articles 15 and 20)."""
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_service_pb2.EraseCustomerResponse]
     """Destroys every key of the customer, then every row."""
 
@@ -85,6 +87,14 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.RestrictCustomerRequest, _abc.Awaitable[_customer_service_pb2.RestrictCustomerResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.RestrictCustomerResponse]:
         """Restricts processing (GDPR article 18) to storage and legal claims, or lifts that."""
+
+    @_abc_1.abstractmethod
+    def ExportCustomer(
+        self,
+        request: _customer_service_pb2.ExportCustomerRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.ExportCustomerRequest, _abc.AsyncIterator[_customer_service_pb2.ExportCustomerResponse]],
+    ) -> _abc.AsyncIterator[_customer_service_pb2.ExportCustomerResponse]:
+        """Everything that the vault holds of a customer, as one JSON document in pieces (GDPR articles 15 and 20)."""
 
     @_abc_1.abstractmethod
     def EraseCustomer(
