@@ -207,7 +207,7 @@ async def ask(vault: OpenVault, caller: str, method: str, request: Message) -> A
         response = await vault.call(caller, method, request)
     except VaultError as error:
         return answers.of_error(error)
-    raw = response.SerializeToString()
+    raw = b"".join(each.SerializeToString() for each in (response if isinstance(response, list) else [response]))
     assert not any(value.encode() in raw for value in VICTIM.values()), method
     return Answer(Kind.READ)
 

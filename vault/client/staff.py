@@ -1,6 +1,7 @@
 """The privacy officer, the operator and the auditor: none of them reads a field."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -8,6 +9,8 @@ from vault.client.base import VaultClient
 from vault.client.chosen_ids import checked
 from vault.client.customers import CustomerReader
 from vault.client.paging import pages
+from vault.client.streams import STREAM_DEADLINE, download
+from vault.client.unanswered import Failure
 from vault.crypto.receipt import ReceiptFile
 from vault.crypto.tlog_proof import ProofFile
 from vault.errors import DataLoss, InvalidArgument, OpenError, Unavailable
@@ -34,6 +37,27 @@ class OfficerClient(CustomerReader):
         if answer.receipt.customer_id != customer_id:
             raise DataLoss("the receipt is about another customer")
         return answer.receipt
+
+    async def export_customer(self, customer_id: str) -> AsyncIterator[str]:
+        """Everything that the vault holds of a customer: a JSON document, piece by piece.
+
+        Its schema is vault/schemas/export-1.json. It is whole if nothing was raised at its end; what came before is
+        then not to be used. What only a caller can open is in it as an envelope.
+
+        Raises:
+            NotFound: there is no such customer.
+            Unavailable: the stream broke; export again.
+        """
+        request = customer_service_pb2.ExportCustomerRequest(customer_id=customer_id)
+        ends = asyncio.get_running_loop().time() + STREAM_DEADLINE
+        connection = self._connection
+        async with connection.streams:
+            answers = download(connection, connection.customers.ExportCustomer, request, ends=ends)
+            async with contextlib.aclosing(answers):
+                async for answer in answers:
+                    if isinstance(answer, Failure):
+                        raise answer.error
+                    yield answer.json
 
     async def prove_erasure(self, receipt: customer_service_pb2.ErasureReceipt) -> ReceiptFile:
         """The receipt with its proof, for the customer and whoever the customer shows it to.

@@ -261,6 +261,7 @@ class OfficerClient(Client):
     kind: ClassVar[type[VaultClient]] = staff.OfficerClient
     get_customer = Method(staff.OfficerClient.get_customer)
     erase_customer = Method(staff.OfficerClient.erase_customer)
+    export_customer = Listing(staff.OfficerClient.export_customer)
     prove_erasure = Method(staff.OfficerClient.prove_erasure)
 
 
