@@ -80,7 +80,7 @@ class FakeMail(FakeVault):
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
             left -= 1
         if upload is None or upload.end is None:  # broken off: gRPC says "end" first
-            await context.abort(grpc.StatusCode.CANCELLED, "")
+            return await context.abort(grpc.StatusCode.CANCELLED, "")
         name = upload.header.record_name
         self.messages[name] = upload
         answer = api.StoreMessageResponse(record_name=name, etag="e")
