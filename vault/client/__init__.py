@@ -30,6 +30,7 @@ from vault.client.records import NewCustomer, OpenedCard, OpenedContact, RecordI
 from vault.client.settings import Settings
 from vault.client.staff import AuditorClient, OfficerClient, OperatorClient
 from vault.client.storefront import StorefrontClient
+from vault.client.traffic import TrafficClient
 from vault.crypto.note import Checkpoint
 from vault.v1.records_pb2 import Card, Contact
 
@@ -56,5 +57,6 @@ __all__ = [
     "RolledBack",
     "Settings",
     "StorefrontClient",
+    "TrafficClient",
     "Untrusted",
 ]

@@ -30,6 +30,7 @@ from vault.v1.mail_service_pb2_grpc import MailServiceStub
 from vault.v1.payment_service_pb2_grpc import PaymentServiceStub
 from vault.v1.policy_service_pb2_grpc import PolicyServiceStub
 from vault.v1.retention_service_pb2_grpc import RetentionServiceStub
+from vault.v1.visitor_service_pb2_grpc import VisitorServiceStub
 
 DEADLINE = 10.0
 """Seconds for a call about one thing."""
@@ -71,6 +72,7 @@ class Connection:
         self.audit = AuditServiceStub(channel)
         self.policy = PolicyServiceStub(channel)
         self.retention = RetentionServiceStub(channel)
+        self.visitors = VisitorServiceStub(channel)
         witness.watch(self._consistency)
 
     async def call(

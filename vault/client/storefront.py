@@ -22,6 +22,7 @@ from vault.client.records import NewCustomer, RecordInfo, info_of
 from vault.client.sealing import Sealing
 from vault.client.settings import Settings
 from vault.client.status import from_item
+from vault.client.traffic import VisitCounter
 from vault.domain import names
 from vault.domain.card import Month, normalize
 from vault.errors import DataLoss, FailedPrecondition, InvalidArgument, VaultError
@@ -37,7 +38,7 @@ MAX_BATCH = 100
 T = TypeVar("T")
 
 
-class StorefrontClient(ContactWriter):
+class StorefrontClient(ContactWriter, VisitCounter):
     """Writes customers, contacts and cards."""
 
     def __init__(self, settings: Settings, *, channel: grpc.aio.Channel | None = None) -> None:

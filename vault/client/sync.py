@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from vault.client import billing, care, mail, staff, storefront
+from vault.client import billing, care, staff, storefront, traffic
 from vault.client import settings as files
 from vault.client.base import VaultClient
 from vault.client.fetched import FetchedMessage, MailEnvelope
@@ -147,6 +148,14 @@ class StorefrontClient(Client):
     batch_create_customers = Method(storefront.StorefrontClient.batch_create_customers)
     put_contact = Method(storefront.StorefrontClient.put_contact)
     add_card = Method(storefront.StorefrontClient.add_card)
+    record_visits = Method(storefront.StorefrontClient.record_visits)
+
+
+class TrafficClient(Client):
+    """Looks at counts of visits."""
+
+    kind: ClassVar[type[VaultClient]] = traffic.TrafficClient
+    get_traffic_report = Method(traffic.TrafficClient.get_traffic_report)
 
 
 class BillingClient(Client):

@@ -16,14 +16,14 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def shown(total: int, already: int) -> Iterator[Advance]:
+def shown(total: int, already: int, unit: str = "rows") -> Iterator[Advance]:
     """Show progress on standard error while the block runs."""
     if wants_json():
         yield lambda _: None
     elif sys.stderr.isatty():
         yield from _bar(total, already)
     else:
-        yield _Lines(total, already).advance
+        yield _Lines(total, already, unit).advance
 
 
 def _bar(total: int, already: int) -> Iterator[Advance]:
@@ -36,8 +36,9 @@ def _bar(total: int, already: int) -> Iterator[Advance]:
 
 
 class _Lines:
-    def __init__(self, total: int, already: int) -> None:
+    def __init__(self, total: int, already: int, unit: str) -> None:
         self._total = total
+        self._unit = unit
         self._dealt_with = already
         self._said = time.monotonic()
 
@@ -46,4 +47,4 @@ class _Lines:
         self._dealt_with += rows
         if time.monotonic() - self._said >= _EVERY_S:
             self._said = time.monotonic()
-            output.line(f"{self._dealt_with} of {self._total} rows", error=True)
+            output.line(f"{self._dealt_with} of {self._total} {self._unit}", error=True)

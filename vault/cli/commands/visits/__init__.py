@@ -1,0 +1,1 @@
+"""Count the visits of a web site, and show the counts."""
