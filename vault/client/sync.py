@@ -19,8 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from vault.client import billing, care, mail, staff, storefront
-from vault.client import billing, care, staff, storefront, traffic
+from vault.client import billing, care, mail, staff, storefront, traffic
 from vault.client import settings as files
 from vault.client.base import VaultClient
 from vault.client.fetched import FetchedMessage, MailEnvelope
