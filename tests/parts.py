@@ -47,6 +47,7 @@ PARTS = {
     "node-hpke": Part((TESTS / "openers/node/node_modules/@hpke/core").is_dir, "scripts/ci-deps"),
     "axe": Part(browser.has_axe, "scripts/ci-deps"),
     "promtool": Part(_has_promtool, "scripts/ci-deps"),
+    "postfix": Part(lambda: Path("/usr/lib/postfix/sbin/master").exists(), "scripts/ci-deps"),
     "systemd-analyze": Part(lambda: shutil.which("systemd-analyze") is not None, "scripts/ci-deps"),
 }
 

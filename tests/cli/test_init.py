@@ -269,7 +269,7 @@ def test_two_vaults_share_no_key(tmp_path: Path) -> None:
         and path.stat().st_size
         and path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
     ]
-    assert {path.name for path in same} == {"vault.toml", "client.toml"}
+    assert {path.name for path in same} == {"vault.toml", "client.toml", "gateway.toml", "owners"}
 
 
 def test_addresses_are_read_and_written_alike() -> None:

@@ -8,6 +8,7 @@ from tests.gateway.conftest import Serve
 from tests.gateway.talk import Client, until
 from vault.domain.names import Owner
 from vault.errors import OutcomeUnknown, Unavailable
+from vault.gateway.intake import MOST_OWNERS, MOST_STREAMS
 from vault.gateway.port import Envelope, Recipient
 from vault.gateway.session import Speech
 
@@ -179,6 +180,17 @@ async def test_more_than_a_hundred_recipients_come_in_two_turns(serve: Serve) ->
         assert replies[-1].startswith("452 4.5.3")
 
 
+async def test_a_message_to_more_owners_than_can_be_written_at_once_comes_in_two_turns(serve: Serve) -> None:
+    """What is over is asked for again, before the text."""
+    async with serve() as desk, Client(desk.address) as client:
+        await client.greet()
+        await client.say("MAIL FROM:<>")
+        replies = [await client.say(f"RCPT TO:<u@d{i}.example>") for i in range(MOST_OWNERS + 1)]
+        assert replies[-2][:3] == "250"
+        assert replies[-1].startswith("452 4.5.3")
+        assert (await client.say("RCPT TO:<v@d0.example>")).startswith("250")
+
+
 async def test_a_client_that_goes_away_in_a_text_leaves_nothing(serve: Serve) -> None:
     """Half a message is none."""
     async with serve() as desk:
@@ -229,13 +241,14 @@ async def test_too_many_connections_are_asked_to_come_again(serve: Serve) -> Non
             assert (await third.greet()).startswith("250")
 
 
-async def test_too_many_records_at_once_are_asked_to_come_again(serve: Serve) -> None:
-    """Before the text is sent."""
+async def test_too_many_records_at_once_are_asked_to_come_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the text is sent, after a while."""
+    monkeypatch.setattr("vault.gateway.intake._ROOM_S", 0.1)
     async with serve() as desk, Client(desk.address) as client:
         await client.greet()
         await client.say("MAIL FROM:<>")
         await client.say("RCPT TO:<1@a.example>")
-        with desk.intake.room(256) as free:
+        async with desk.intake.room(MOST_STREAMS) as free:
             assert free
             assert (await client.say("DATA")).startswith("451 4.3.2")
         assert (await client.say("DATA")).startswith("354")

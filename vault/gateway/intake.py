@@ -4,8 +4,9 @@ Recipients of one owner stand in one record: they share its lock and its end. Wh
 became of its owner's record, so a mail server that talks LMTP sends again only to those who need it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,8 +17,13 @@ from vault.gateway.owners import Owners
 from vault.gateway.port import Envelope, MailStore, Recipient
 from vault.gateway.reply import NOT_NOW, STORED, Reply
 
-MOST_STREAMS: Final = 256
-"""Records that are written at a time; each takes a few pieces of memory here, and a stream in the vault."""
+MOST_STREAMS: Final = 32
+"""Records that are written at a time: as many as the SDK writes at once (vault.client.connection.MAX_STREAMS). If a
+text were begun for more owners than get their turn, those who have theirs would wait for those who have not."""
+MOST_OWNERS: Final = 16
+"""Of one text."""
+_ROOM_S: Final = 30.0
+"""To wait for a turn, before the mail server is asked to come again."""
 _FINISH_S: Final = 60.0
 """For the vault's answer after the last piece; Postfix waits ten minutes for ours (lmtp_data_done_timeout)."""
 
@@ -47,6 +53,7 @@ class Intake:
         self._counts = counts
         self._stored = stored
         self._streams = 0
+        self._left = asyncio.Condition()
 
     async def owner_of(self, address: str) -> Owner:
         """Whose an address is."""
@@ -56,16 +63,22 @@ class Intake:
         """Note a text that was refused for good."""
         self._counts.add("refused", why)
 
-    @contextmanager
-    def room(self, streams: int) -> Iterator[bool]:
-        """Reserve room for records to be written at once; False if there is none now."""
-        free = self._streams + streams <= MOST_STREAMS
-        taken = streams if free else 0
-        self._streams += taken
+    @asynccontextmanager
+    async def room(self, streams: int) -> AsyncIterator[bool]:
+        """Reserve room for records to be written at once, all or none; False if there is none for too long."""
         try:
-            yield free
+            async with asyncio.timeout(_ROOM_S), self._left:
+                await self._left.wait_for(lambda: self._streams + streams <= MOST_STREAMS)
+                self._streams += streams
+        except TimeoutError:
+            yield False
+            return
+        try:
+            yield True
         finally:
-            self._streams -= taken
+            self._streams -= streams
+            async with self._left:
+                self._left.notify_all()
 
     async def take(
         self,

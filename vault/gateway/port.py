@@ -87,8 +87,6 @@ class Claimed:
     """Enhanced status code of the last attempt."""
     lease: bytes = field(default=b"", repr=False)
     """What shows that the claim is ours."""
-    opened: object = field(default=None, repr=False, compare=False)
-    """The store's own."""
 
 
 @dataclass(frozen=True, slots=True)

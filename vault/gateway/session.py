@@ -26,7 +26,7 @@ from vault.errors import VaultError
 from vault.gateway import commands, trace
 from vault.gateway.body import Body, Fault
 from vault.gateway.commands import Refused
-from vault.gateway.intake import Addressed, Intake
+from vault.gateway.intake import MOST_OWNERS, Addressed, Intake
 from vault.gateway.port import Envelope, Recipient
 from vault.gateway.reply import BUSY, CLOSING, NOT_NOW, OK, TOO_SLOW, Reply
 from vault.gateway.wire import HungUp, Wire
@@ -180,6 +180,8 @@ class Session:
         if len(mail.recipients) >= _MAX_RECIPIENTS:
             raise Refused(Reply(452, "4.5.3", "too many recipients"))
         owner = await self._owner(path.address)
+        if len({owner, *(each.owner for each in mail.recipients)}) > MOST_OWNERS:
+            raise Refused(Reply(452, "4.5.3", "too many owners of one message"))
         given = path.parameters
         recipient = Recipient(path.address, given.get("NOTIFY", "").upper(), given.get("ORCPT", ""))
         mail.recipients.append(Addressed(recipient, owner))
@@ -225,7 +227,7 @@ class Session:
             # was put there by somebody else.
             self._over = True
             raise Refused(Reply(503, "5.5.0", "not before the reply to DATA"))
-        with self._intake.room(len({a.owner for a in mail.recipients})) as free:
+        async with self._intake.room(len({a.owner for a in mail.recipients})) as free:
             if not free:
                 raise Refused(BUSY)
             self._say(_GO_ON)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vault.cli.deployment import certificates, documents, keys
 from vault.cli.deployment.keys import CallerKey, VaultFacts
-from vault.cli.deployment.layout import Address, CallerPlan, Layout, callers_of
+from vault.cli.deployment.layout import MAIL, Address, CallerPlan, Layout, callers_of
 from vault.domain.secret import Secret
 from vault.errors import ConfigError
 from vault.pki import files
@@ -100,6 +100,9 @@ def _write_for_callers(
         _write(folder / "pins.json", pins)
         held: dict[str, str] = {key.purpose: key.file for key in caller_keys if caller.name in key.holders}
         _write(folder / "client.toml", documents.client_toml(listen, held))
+        if caller.role == MAIL:
+            _write(folder / "gateway.toml", documents.gateway_toml())
+            _write(folder / "owners", documents.owners())
 
 
 @contextmanager

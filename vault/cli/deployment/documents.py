@@ -73,6 +73,41 @@ pins = "pins.json"
     return text
 
 
+def gateway_toml() -> str:
+    """Settings of the mail gateway, for the folder of the mail caller."""
+    return """\
+# Settings of the mail gateway (customer-vault mail-gateway --config this file). Relative paths start at this file's
+# folder. docs/mail.md has the lines for Postfix.
+
+hostname = "gateway.example.org"     # what it calls itself; a full domain name
+
+[front]
+lmtp = "127.0.0.1:10024"             # where the mail server hands messages over; smtp = "…" as well or instead
+max_size = 52428800                  # bytes of a message
+
+[relay]
+next_hop = "smtp:127.0.0.1:10026"    # or lmtp:ADDRESS:PORT
+workers = 4                          # messages that are handed over at a time
+
+[owners]                             # whose mail it is; what is not listed is its domain's
+file = "owners"
+
+[metrics]
+listen = "127.0.0.1:9445"
+
+[vault]
+caller = "."                         # the folder of the mail caller
+"""
+
+
+def owners() -> str:
+    """The gateway's file of owners, empty."""
+    return """\
+# Whose mailbox an address is: the address (or @domain for all of it), then the customer's id. Read when it changes.
+# ann@example.org    42
+"""
+
+
 def policy_tables(callers: Sequence[CallerPlan], fingerprints: Mapping[str, bytes]) -> str:
     """The end of policy.toml: who calls, and which keys the vault does not hold."""
     tables = [f"[callers.{_text(c.spiffe_id)}]\nroles = [{_text(c.role)}]\n" for c in callers]

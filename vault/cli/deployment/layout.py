@@ -17,6 +17,8 @@ _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII
 _MAX_PORT = 65535
 LOG_ID = "log-0"
 SERVER_NAME = "localhost"
+MAIL = "mail"
+"""The role of the mail gateway, whose folder has its settings as well."""
 APPROVER = "approver"
 PERSONS = ("alice", "bob")
 """Who holds the role of an approver: people, each with a certificate of their own, since approving takes two."""
