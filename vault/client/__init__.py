@@ -17,15 +17,18 @@ a caller can find out. The modules, from the file to the call:
     sealing                   from plaintexts to envelopes, and this caller's epochs
     records, paging           what callers get
     streams, bodies, uploads, fetched, mail_opening, mail_tokens       messages, which are never held whole
+    accounts, preferences     accounts and logs; what visitors like
     storefront, billing, mail, care, staff, custodian       one class for each role
 """
 
+from vault.client.accounts import LoggedLine, OpenedAccount, PastState
 from vault.client.billing import BillingClient
 from vault.client.care import CareClient, ProvisioningClient
 from vault.client.custodian import Resealed
 from vault.client.errors import BadCheckpoint, PinMismatch, RolledBack, Untrusted
 from vault.client.fetched import FetchedMessage, MailEnvelope
 from vault.client.mail import MailClient
+from vault.client.preferences import SavedPreferences
 from vault.client.records import NewCustomer, OpenedCard, OpenedContact, RecordInfo
 from vault.client.settings import Settings
 from vault.client.staff import AuditorClient, OfficerClient, OperatorClient
@@ -43,18 +46,22 @@ __all__ = [
     "Checkpoint",
     "Contact",
     "FetchedMessage",
+    "LoggedLine",
     "MailClient",
     "MailEnvelope",
     "NewCustomer",
     "OfficerClient",
+    "OpenedAccount",
     "OpenedCard",
     "OpenedContact",
     "OperatorClient",
+    "PastState",
     "PinMismatch",
     "ProvisioningClient",
     "RecordInfo",
     "Resealed",
     "RolledBack",
+    "SavedPreferences",
     "Settings",
     "StorefrontClient",
     "TrafficClient",

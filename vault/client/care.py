@@ -2,19 +2,20 @@
 
 from typing import ClassVar
 
+from vault.client.accounts import AccountKeeper
 from vault.client.chosen_ids import checked
 from vault.client.contacts import ContactReader, ContactWriter
 from vault.client.customers import CardNames, CustomerReader
 from vault.v1 import contact_service_pb2, payment_service_pb2
 
 
-class ProvisioningClient(ContactReader, CardNames, CustomerReader):
+class ProvisioningClient(ContactReader, AccountKeeper, CardNames, CustomerReader):
     """Sets up and runs the services that customers ordered."""
 
     purpose: ClassVar[str] = "service_provisioning"
 
 
-class CareClient(ContactReader, ContactWriter, CardNames, CustomerReader):
+class CareClient(ContactReader, ContactWriter, AccountKeeper, CardNames, CustomerReader):
     """Answers customers and corrects what is wrong."""
 
     purpose: ClassVar[str] = "account_service"

@@ -21,6 +21,7 @@ from vault.client.repeating import after, has_request_id, is_read, limited, may_
 from vault.client.status import from_rpc
 from vault.client.unanswered import Failure
 from vault.errors import OutcomeUnknown, RateLimited, Unavailable
+from vault.v1.account_service_pb2_grpc import AccountServiceStub
 from vault.v1.audit_service_pb2 import GetConsistencyProofRequest
 from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
@@ -72,6 +73,7 @@ class Connection:
         self.audit = AuditServiceStub(channel)
         self.policy = PolicyServiceStub(channel)
         self.retention = RetentionServiceStub(channel)
+        self.accounts = AccountServiceStub(channel)
         self.visitors = VisitorServiceStub(channel)
         witness.watch(self._consistency)
 

@@ -18,6 +18,7 @@ import grpc
 from vault.client.chosen_ids import ChosenIds
 from vault.client.connection import BATCH_DEADLINE
 from vault.client.contacts import ContactWriter
+from vault.client.preferences import PreferenceKeeper
 from vault.client.records import NewCustomer, RecordInfo, info_of
 from vault.client.sealing import Sealing
 from vault.client.settings import Settings
@@ -38,7 +39,7 @@ MAX_BATCH = 100
 T = TypeVar("T")
 
 
-class StorefrontClient(ContactWriter, VisitCounter):
+class StorefrontClient(ContactWriter, PreferenceKeeper, VisitCounter):
     """Writes customers, contacts and cards."""
 
     def __init__(self, settings: Settings, *, channel: grpc.aio.Channel | None = None) -> None:

@@ -148,6 +148,8 @@ class StorefrontClient(Client):
     put_contact = Method(storefront.StorefrontClient.put_contact)
     add_card = Method(storefront.StorefrontClient.add_card)
     record_visits = Method(storefront.StorefrontClient.record_visits)
+    save_preferences = Method(storefront.StorefrontClient.save_preferences)
+    get_preferences = Method(storefront.StorefrontClient.get_preferences)
 
 
 class TrafficClient(Client):
@@ -252,6 +254,10 @@ class ProvisioningClient(Client):
     batch_get_contacts = Method(care.ProvisioningClient.batch_get_contacts)
     find_contacts = Method(care.ProvisioningClient.find_contacts)
     list_cards = Method(care.ProvisioningClient.list_cards)
+    put_account = Method(care.ProvisioningClient.put_account)
+    get_account = Method(care.ProvisioningClient.get_account)
+    append_log_entries = Method(care.ProvisioningClient.append_log_entries)
+    list_log_entries = Listing(care.ProvisioningClient.list_log_entries)
 
 
 class CareClient(ProvisioningClient):

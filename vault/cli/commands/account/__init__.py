@@ -1,0 +1,1 @@
+"""Look at a customer's account and at its log."""
