@@ -1,7 +1,7 @@
 """MailService: messages in transit. They are stored once, leased to one worker at a time, and gone when delivered.
 
 The vault opens nothing of a message. It keeps the record lock, says who may have what is behind it, and keeps the
-queue: `mail_states` has the states and what follows from what, `mail_upload` the way in, `mail_fetch` the way out.
+queue: `mail_states` has the states and what follows from what, `mail_store` the way in, `mail_fetch` the way out.
 """
 
 import asyncio
@@ -13,19 +13,17 @@ from typing import Final
 from vault.audit.entry import digest_of
 from vault.domain import names
 from vault.domain.names import RecordName, owner_of
-from vault.errors import Conflict, InvalidArgument, NotFound, VaultError
+from vault.errors import Conflict, NotFound, VaultError
 from vault.policy.decide import DENIED, permit
 from vault.service import mail_states, mail_view
 from vault.service.call import Call
 from vault.service.entries import NO_DIGEST, Touched, touched_entry
-from vault.service.kinds import MESSAGE
 from vault.service.mail_expiry import Expired
 from vault.service.mail_fetch import fetch
-from vault.service.mail_owner import decisions, subject_of, subject_of_new
+from vault.service.mail_owner import decisions, subject_of
 from vault.service.mail_states import LEASE_S
-from vault.service.mail_upload import Intake, check_header
+from vault.service.mail_store import Storing
 from vault.service.mail_view import moment, shown
-from vault.service.outcomes import refused
 from vault.service.paging import DEFAULT_SIZE
 from vault.service.parts import Parts
 from vault.service.writing import Change, Repeatable
@@ -44,81 +42,13 @@ class Mail:
         parts.retention.register("messages", Expired(parts.store))
         self._claiming = asyncio.Lock()
         """Workers who ask at once are answered one after the other: else they would all find the same messages."""
-        self._discards: set[asyncio.Task[None]] = set()
+        self._storing = Storing(parts)
 
     async def store_message(
         self, call: Call, requests: AsyncIterator[v1.StoreMessageRequest]
     ) -> v1.StoreMessageResponse:
         """Store a message; until the answer nothing is stored."""
-        first = await anext(requests, None)
-        if first is None or first.WhichOneof("part") != "header":
-            raise InvalidArgument("header", "must come first")
-        header = first.header
-        owner, name = names.parse_message_name(header.record_name, "header.record_name")
-        repeatable, seen = await self._parts.writer.repeat(call, _lasting(header), header.request_id)
-        if seen is not None:
-            return v1.StoreMessageResponse.FromString(seen)
-        numbers = await check_header(self._parts, call, header)
-        subject = await subject_of_new(self._parts, call, owner)
-        if await self._parts.store.fetch([name]):
-            raise refused(Result.EXISTS)
-        intake = Intake(self._parts, call, owner, name, header)
-        try:
-            end = await intake.receive(requests)
-            answer = await self._commit(call, intake, end, (subject, numbers), repeatable)
-        except BaseException:
-            self._discard(intake)
-            raise
-        if answer.duplicate:
-            self._discard(intake)
-        return answer
-
-    def _discard(self, intake: Intake) -> None:
-        if (task := intake.discard()) is not None:
-            self._discards.add(task)
-            task.add_done_callback(self._discarded)
-
-    def _discarded(self, task: asyncio.Task[None]) -> None:
-        self._discards.discard(task)
-        if not task.cancelled():
-            task.exception()  # a full disk: the mark stays, and the upkeep tries again
-
-    async def _commit(
-        self,
-        call: Call,
-        intake: Intake,
-        end: v1.StoreMessageEnd,
-        about: tuple[bytes, set[int]],
-        repeatable: Repeatable | None,
-    ) -> v1.StoreMessageResponse:
-        """The record, its place in the queue and the entry, at once."""
-        subject, numbers = about
-        put, queue, digest = intake.put(end)
-        row = put.row
-        response = v1.StoreMessageResponse(
-            record_name=row.record_name,
-            etag=row.key_id.hex(),
-            create_time=moment(row.written_at),
-            expire_time=moment(row.expires_at),
-        )
-        fields = [MESSAGE.by_number[number].policy_name for number in (*numbers, MESSAGE.by_name["body"].number)]
-        results, replay = await self._parts.journal.commit(
-            call,
-            [Change(Item(row.owner, (put,), queue=(queue,)), subject, [(row.record_name, digest, NO_DIGEST)])],
-            lambda results: response if results[0] is Result.DONE else None,
-            fields_changed=sorted(fields),
-            repeatable=repeatable,
-        )
-        if replay is not None:
-            self._discard(intake)
-            return v1.StoreMessageResponse.FromString(replay)
-        if results[0] is Result.DUPLICATE:
-            earlier = await self._parts.store.duplicate(row.owner, end.dedupe_token)
-            return v1.StoreMessageResponse(record_name=earlier or row.record_name, duplicate=True)
-        if results[0] is not Result.DONE:
-            raise NotFound(DENIED) if results[0] is Result.ERASED else refused(results[0])
-        intake.end()
-        return response
+        return await self._storing.store(call, requests)
 
     async def claim_messages(self, call: Call, request: v1.ClaimMessagesRequest) -> v1.ClaimMessagesResponse:
         """Lease what is due; the longest due first."""
@@ -309,15 +239,3 @@ def _nothing(_results: Sequence[Result]) -> None:
 
 def _requeue(row: QueueRow, subject: bytes) -> Change:
     return Change(Item(row.owner, queue=(QueuePut(row),)), subject, [(row.record_name, NO_DIGEST, NO_DIGEST)])
-
-
-def _lasting(header: v1.StoreMessageHeader) -> v1.StoreMessageRequest:
-    """What of an upload is the same when it is tried again: whoever seals again has other bytes under the same name."""
-    return v1.StoreMessageRequest(
-        header=v1.StoreMessageHeader(
-            record_name=header.record_name,
-            request_id=header.request_id,
-            kind=header.kind,
-            recipients=header.recipients,
-        )
-    )
