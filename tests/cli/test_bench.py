@@ -26,8 +26,18 @@ from vault.errors import Unavailable
 
 CALLS = {"card_read_batch100", "card_read_unary", "contact_read_batch100", "contact_read_unary", "customer_create"}
 SPECIAL = {
-    *("aged_data", "contact_read_time", "erase", "growth", "idle_memory", "import", "rotate_purpose_key"),
-    "sdk_open_card",
+    *(
+        "aged_data",
+        "contact_read_time",
+        "erase",
+        "growth",
+        "idle_memory",
+        "import",
+        "mail_fetch",
+        "mail_store",
+        "rotate_purpose_key",
+    ),
+    *("rotate_purpose_key", "sdk_open_card"),
 }
 SIDE = {"rps", "p50_ms", "p95_ms", "p99_ms", "cpu_us_per_call", "server_cores", "callers_cores"}
 

@@ -97,6 +97,15 @@ class Child:
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace")
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
 
+    def forget_peak(self) -> None:
+        """Let `peak_mib` begin now."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", encoding="ascii")
+
+    def peak_mib(self) -> float:
+        """The most that it had in memory since, in MiB."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
     def _ended(self) -> Unavailable:
         # Made-up customers are all that it knows, so its words may be shown.
         last = self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]

@@ -1,12 +1,14 @@
-"""A process: a gRPC server whose one method does nothing, with the vault's TLS, limits and event loop.
+"""A process: a gRPC server whose methods do nothing, with the vault's TLS, limits and event loop.
 
 What it costs is the floor under every method of a server in Python. The last part of the method's name is the size of
-the answer in bytes, so that each case is compared with an answer as large as its own. A second port on the loopback has
-no TLS: the difference is what TLS costs.
+the answer in bytes, so that each case is compared with an answer as large as its own. For mail there are two streams
+of bytes, one that is taken and one that is given, in messages as large as a sealed chunk. A second port on the loopback
+has no TLS: the difference is what TLS costs.
 """
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +20,15 @@ from vault.cli.deployment.layout import Layout
 from vault.server.edge import OPTIONS
 
 SERVICE = "bench.Empty"
+STREAMS = "bench.Stream"
+TAKE = f"/{STREAMS}/take"
+CHUNK = bytes(65_552)
+"""As large as a sealed chunk."""
+
+
+def give(chunks: int, last: int) -> str:
+    """The method that gives so many chunks, the last of so many bytes."""
+    return f"/{STREAMS}/{chunks}-{last}"
 
 
 class _Methods(grpc.GenericRpcHandler):
@@ -26,6 +37,8 @@ class _Methods(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """See gRPC."""
         service, _, size = handler_call_details.method.lstrip("/").partition("/")
+        if service == STREAMS:
+            return _taking() if size == "take" else _giving(*map(int, size.split("-")))
         return _method(int(size)) if service == SERVICE and size.isdigit() else None
 
 
@@ -37,6 +50,26 @@ def _method(size: int) -> "grpc.RpcMethodHandler[bytes, bytes]":
         return answer
 
     return grpc.unary_unary_rpc_method_handler(serve)
+
+
+@lru_cache
+def _taking() -> "grpc.RpcMethodHandler[bytes, bytes]":
+    async def serve(requests: AsyncIterator[bytes], _context: object) -> bytes:
+        async for _ in requests:
+            pass
+        return b""
+
+    return grpc.stream_unary_rpc_method_handler(serve)
+
+
+@lru_cache
+def _giving(chunks: int, last: int) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    async def serve(_request: bytes, _context: object) -> AsyncIterator[bytes]:
+        for _ in range(chunks - 1):
+            yield CHUNK
+        yield CHUNK[:last]
+
+    return grpc.unary_stream_rpc_method_handler(serve)
 
 
 async def _serve(at: Layout) -> None:
