@@ -1,7 +1,7 @@
 """Messages of three sizes, stored or fetched with the SDK, beside a plain gRPC stream of the same chunks.
 
 The plain stream has the vault's TLS, limits and event loop, and its chunks are as large as sealed ones; it seals,
-opens, logs and stores nothing. Both sides are called by the same process, which seals or opens what it sends to the vault: a
+opens, logs and stores nothing. Both sides are called by the same process, which seals or opens what the vault gets: a
 mail server's work is in the figure, as it is in a mail server's day.
 
 Memory is the highest resident set of the vault while bodies of 25 MiB move at the same time, less what it had before,

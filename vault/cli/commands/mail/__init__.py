@@ -1,0 +1,1 @@
+"""See which messages wait, and get every one out again."""
