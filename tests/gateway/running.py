@@ -14,14 +14,18 @@ from typing import IO
 from tests.running import _ENVIRONMENT, COMMAND, READY_SECONDS
 
 
-def configure(home: Path, *, lmtp: int, hop: str, workers: int = 2, smtp: int | None = None) -> Path:
+def configure(
+    home: Path, *, lmtp: int, hop: str, workers: int = 2, smtp: int | None = None, lease: int = 120, retry: float = 30.0
+) -> Path:
     """The settings that `init` wrote, with a test's ports."""
     file = home / "callers" / "mail" / "gateway.toml"
     text = re.sub(r"^smtp = .*\n", "", file.read_text(), flags=re.MULTILINE)
     front = f'lmtp = "127.0.0.1:{lmtp}"' + (f'\nsmtp = "127.0.0.1:{smtp}"' if smtp is not None else "")
     text = re.sub(r'^lmtp = "[^"]*"', front, text, flags=re.MULTILINE)
     text = re.sub(r'^next_hop = "[^"]*"', f'next_hop = "{hop}"', text, flags=re.MULTILINE)
-    text = re.sub(r"^workers = \d+", f"workers = {workers}", text, flags=re.MULTILINE)
+    patient = f"lease_seconds = {lease}\nretry_seconds = {retry}"
+    text = re.sub(r"^(lease|retry)_seconds = .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^workers = \d+.*", f"workers = {workers}\n{patient}", text, flags=re.MULTILINE)
     file.write_text(text.replace("127.0.0.1:9445", "127.0.0.1:0"))
     return file
 

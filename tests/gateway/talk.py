@@ -83,6 +83,10 @@ class Hop:
     """How many connections to break off after the first bytes of a text."""
     broken_off: int = 0
 
+    def take(self, got: Got) -> None:
+        """Take a message, before it is answered for."""
+        self.got.append(got)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         try:
@@ -127,7 +131,7 @@ class Hop:
         text = bytearray()
         while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
             text += line
-        self.got.append(Got(sender, recipients, bytes(text)))
+        self.take(Got(sender, recipients, bytes(text)))
         for recipient in recipients if self.lmtp else [""]:
             writer.write(f"{self.answer('.' + recipient)}\r\n".encode())
 

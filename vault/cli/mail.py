@@ -10,7 +10,7 @@ import structlog
 from vault.client.mail import MailClient
 from vault.gateway import settings as files
 from vault.gateway.metrics import CONTENT_TYPE, Metrics
-from vault.gateway.process import LEASE_S, Gateway
+from vault.gateway.process import Gateway
 from vault.gateway.settings import Settings
 from vault.gateway.vault_store import VaultStore
 from vault.server import logs
@@ -41,7 +41,7 @@ async def _run(settings: Settings, folder: Path, ready: Ready) -> None:
         loop.add_signal_handler(each, stop.set)
     caller = folder / settings.vault.caller
     async with MailClient.open(caller) as front, MailClient.open(caller) as relay:
-        store = VaultStore(front, relay, lease=LEASE_S, store_seconds=settings.front.data_seconds)
+        store = VaultStore(front, relay, lease=settings.relay.lease_seconds, store_seconds=settings.front.data_seconds)
         gateway = Gateway(settings, folder, store)
         admin = Admin(_pages(Metrics(store, gateway.counts)))
         told = await admin.start(settings.metrics.listen) if settings.metrics else ""

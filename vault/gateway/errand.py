@@ -34,11 +34,14 @@ _TOO_OLD: Final = "not delivered in the time that a message may be kept"
 class Errand:
     """One message, once."""
 
-    def __init__(self, store: MailStore, hostname: str, counts: Counts, message: Claimed) -> None:
+    def __init__(
+        self, store: MailStore, hostname: str, counts: Counts, message: Claimed, first_retry: float = backoff.FIRST_S
+    ) -> None:
         self._store = store
         self._hostname = hostname
         self._counts = counts
         self._message = message
+        self._first_retry = first_retry
         self._top = b""
 
     async def run(self, hop: NextHop) -> None:
@@ -131,7 +134,8 @@ class Errand:
 
     async def _give_back(self, why: Why, status: str = "") -> None:
         try:
-            await self._store.release(self._message, backoff.wait(self._message.attempts), why, status)
+            after = backoff.wait(self._message.attempts, self._first_retry)
+            await self._store.release(self._message, after, why, status)
         except VaultError as error:
             # It is due again when the lease ends.
             self._counts.add("trouble", "settle")

@@ -20,7 +20,6 @@ from vault.gateway.relay import Relay
 from vault.gateway.session import Limits, Speech
 from vault.gateway.settings import OwnersSettings, Settings
 
-LEASE_S: Final = 120.0
 GRACE_S: Final = 20.0
 """Of each of the two halves of a stop; systemd waits for 90 seconds."""
 
@@ -43,7 +42,13 @@ class Gateway:
         self._settings = settings
         relay, front = settings.relay, settings.front
         self._relay = Relay(
-            store, relay.address, settings.hostname, self.counts, workers=relay.workers, extend_every=LEASE_S / 3
+            store,
+            relay.address,
+            settings.hostname,
+            self.counts,
+            workers=relay.workers,
+            extend_every=relay.lease_seconds / 3,
+            first_retry=relay.retry_seconds,
         )
         owners = owners_of(settings.owners, folder, settings.hostname)
         intake = Intake(store, owners, self.counts, self._relay.call)

@@ -35,7 +35,15 @@ class Relay:
     """All workers."""
 
     def __init__(
-        self, store: MailStore, hop: Address, hostname: str, counts: Counts, *, workers: int, extend_every: float
+        self,
+        store: MailStore,
+        hop: Address,
+        hostname: str,
+        counts: Counts,
+        *,
+        workers: int,
+        extend_every: float,
+        first_retry: float = backoff.FIRST_S,
     ) -> None:
         """Make it.
 
@@ -46,6 +54,7 @@ class Relay:
             counts: to be told what happened.
             workers: messages at a time.
             extend_every: seconds after which a lease is made longer; less than half of it.
+            first_retry: seconds to the second attempt at a message.
         """
         self._store = store
         self._hop = hop
@@ -53,6 +62,7 @@ class Relay:
         self._counts = counts
         self._workers = workers
         self._extend_every = extend_every
+        self._first_retry = first_retry
         self._stopping = asyncio.Event()
         self._called = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -139,7 +149,7 @@ class Relay:
     async def _handle(self, hop: NextHop, message: Claimed) -> None:
         keeping = asyncio.create_task(self._keep(message))
         try:
-            await Errand(self._store, self._hostname, self._counts, message).run(hop)
+            await Errand(self._store, self._hostname, self._counts, message, self._first_retry).run(hop)
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)

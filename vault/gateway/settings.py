@@ -15,6 +15,8 @@
     [relay]
     next_hop = "smtp:127.0.0.1:10026"    or lmtp:HOST:PORT
     workers = 4                          messages that are handed over at a time
+    lease_seconds = 120                  after a crash, what was being handed over comes again after this
+    retry_seconds = 30                   to the second attempt; then twice as long each time, up to an hour
 
     [metrics]
     listen = "127.0.0.1:9445"
@@ -104,7 +106,9 @@ class RelaySettings(_Table):
     """`[relay]`."""
 
     next_hop: Annotated[str, AfterValidator(_next_hop)]
-    workers: int = Field(default=4, ge=1, le=64)
+    workers: int = Field(default=4, ge=1, le=24)
+    lease_seconds: float = Field(default=120, ge=1, le=3600)
+    retry_seconds: float = Field(default=30, ge=0.1, le=3600)
 
     @property
     def address(self) -> Address:
