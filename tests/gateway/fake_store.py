@@ -7,8 +7,9 @@ for its last recipient is gone, and what it was stands in `gone`.
 import asyncio
 import hashlib
 import itertools
+import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -51,6 +52,7 @@ class FakeStore:
         self.altered = ""
         """Name of a message that does not open."""
         self.extended = 0
+        self.claims = 0
         self.gate: asyncio.Event | None = None
         """If there is one, nothing is stored before it is set."""
         self._numbers = itertools.count(1)
@@ -77,14 +79,19 @@ class FakeStore:
         self._seen.add(token)
         self.kept[name] = Kept(name, owner, envelope, text, told)
 
-    async def claim(self, most: int, *, dead: bool = False) -> Sequence[Claimed]:
+    async def claim(self, *, dead: bool = False) -> tuple[Claimed | None, float]:
         """What is due."""
         self._check()
-        due = [k for k in self.kept.values() if not k.leased and k.dead is dead and k.due <= time.monotonic()]
-        for kept in due[:most]:
-            kept.leased = True
-            kept.attempts += 1
-        return [Claimed(k.name, len(k.body), time.time(), k.attempts, k.dead, "4.2.0") for k in due[:most]]
+        self.claims += 1
+        waiting = sorted((k for k in self.kept.values() if not k.leased and k.dead is dead), key=lambda k: k.due)
+        if not waiting:
+            return None, math.inf
+        if (after := waiting[0].due - time.monotonic()) > 0:
+            return None, after
+        kept = waiting[0]
+        kept.leased = True
+        kept.attempts += 1
+        return Claimed(kept.name, len(kept.body), time.time(), kept.attempts, kept.dead, "4.2.0"), 0.0
 
     @asynccontextmanager
     async def fetch(self, message: Claimed) -> AsyncIterator[Fetched]:

@@ -322,6 +322,29 @@ async def test_workers_share_the_work() -> None:
         assert sorted(int(got.text) for got in hop.got) == list(range(40))
 
 
+async def test_idle_workers_ask_little() -> None:
+    """One looks for all, and not before something can be due: each look is an entry in the vault's log."""
+    async with next_hop(Hop()) as hop:
+        office = Office(hop)
+        async with office.working(workers=4) as relay:
+            await until(lambda: office.store.claims >= 2)
+            await asyncio.sleep(0.3)
+            assert office.store.claims == 2  # one for what is due, one for what is over
+            kept = office.put()
+            relay.call()
+            await until(lambda: office.store.gone == [kept])
+
+
+async def test_what_was_given_back_is_tried_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the next look."""
+    monkeypatch.setattr("vault.gateway.errand.backoff.wait", lambda *_: 0.2)
+    async with next_hop(Hop(hang_up_in_text=2)) as hop:
+        office = Office(hop)
+        office.put()
+        async with office.working():
+            await until(lambda: office.store.gone)
+
+
 async def test_addresses_beyond_ascii_do_not_go_where_they_cannot_be_read() -> None:
     """A hop without SMTPUTF8: the sender is told (RFC 6531, 3.5); the report that quotes it is refused as well."""
     async with next_hop(Hop(extensions=("8BITMIME",))) as hop:

@@ -12,7 +12,7 @@ The promises that all the rest leans on:
 - `fetch` gives the bytes that were stored, or raises; who has got the last of them has got them all.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -128,8 +128,12 @@ class MailStore(Protocol):
             VaultError: nothing is stored, or (OutcomeUnknown) it may be.
         """
 
-    async def claim(self, most: int, *, dead: bool = False) -> Sequence[Claimed]:
-        """Up to `most` messages that are due, those that wait longest first; `dead` claims those whose time is over."""
+    async def claim(self, *, dead: bool = False) -> tuple[Claimed | None, float]:
+        """The message that is due longest, if any is; `dead` claims one whose time is over.
+
+        Returns:
+            The message, and if there is none in how many seconds to look again (infinity if nobody knows).
+        """
 
     def fetch(self, message: Claimed) -> AbstractAsyncContextManager[Fetched]:
         """A message, to be read while the context lasts."""

@@ -23,9 +23,11 @@ from vault.gateway.port import Claimed, MailStore
 
 log = structlog.get_logger()
 
-_LOOK_S: Final = 1.0
-"""Between two looks for what is due, when nobody calls."""
-_DEAD_LOOK_S: Final = 30.0
+_LOOK_S: Final = 5.0
+"""Between two looks for what is due, by one worker for all, when nothing is known to be due before: each is an entry of
+the vault's log. Only what another gateway left behind waits for it."""
+_SOONEST_S: Final = 0.1
+_DEAD_LOOK_S: Final = 60.0
 _HOP_FIRST_S, _HOP_LONGEST_S = 0.5, 30.0
 _REPLY_S: Final = 300.0
 """For each reply of the next hop (RFC 5321, 4.5.3.2)."""
@@ -66,6 +68,9 @@ class Relay:
         self._stopping = asyncio.Event()
         self._called = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._looking = asyncio.Lock()
+        self._quiet_until = 0.0
+        self._calls = 0
         self._next_dead_look = 0.0
 
     def start(self) -> None:
@@ -73,7 +78,9 @@ class Relay:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     def call(self) -> None:
-        """Something was stored: look now."""
+        """Something was stored, or given back: look now."""
+        self._calls += 1
+        self._quiet_until = 0.0
         self._called.set()
 
     async def stop(self, grace: float) -> None:
@@ -102,11 +109,11 @@ class Relay:
                 if hop is None:
                     await self._pause(backoff.wait(unreached, _HOP_FIRST_S, _HOP_LONGEST_S), called=False)
                     continue
-                for message in await self._claim():
+                if message := await self._claim():
                     await self._handle(hop, message)
-                    break
+                    self.call()
                 else:
-                    await self._pause(_LOOK_S, called=True)
+                    await self._pause(self._quiet_until - asyncio.get_running_loop().time(), called=True)
         finally:
             if hop:
                 await hop.quit()
@@ -132,19 +139,26 @@ class Relay:
         if not self._stopping.is_set():
             self._called.clear()
 
-    async def _claim(self) -> list[Claimed]:
-        try:
-            found = list(await self._store.claim(1))
-            now = asyncio.get_running_loop().time()
-            if not found and now >= self._next_dead_look:
-                found = list(await self._store.claim(1, dead=True))
-                # Where one was, there may be more.
-                self._next_dead_look = now if found else now + _DEAD_LOOK_S
-        except VaultError as error:
-            self._counts.add("trouble", "claim")
-            log.warning("nothing can be claimed", error=type(error).__name__)
-            return []
-        return found
+    async def _claim(self) -> Claimed | None:
+        """What is due; one worker looks at a time, and the others believe it if there is nothing."""
+        clock = asyncio.get_running_loop().time
+        async with self._looking:
+            if clock() < self._quiet_until or self._stopping.is_set():
+                return None
+            calls = self._calls
+            try:
+                found, after = await self._store.claim()
+                if found is None and clock() >= self._next_dead_look:
+                    found, _ = await self._store.claim(dead=True)
+                    # Where one was, there may be more.
+                    self._next_dead_look = clock() + (0.0 if found else _DEAD_LOOK_S)
+            except VaultError as error:
+                self._counts.add("trouble", "claim")
+                log.warning("nothing can be claimed", error=type(error).__name__)
+                found, after = None, _LOOK_S
+            if found is None and calls == self._calls:
+                self._quiet_until = clock() + min(max(after, _SOONEST_S), _LOOK_S)
+            return found
 
     async def _handle(self, hop: NextHop, message: Claimed) -> None:
         keeping = asyncio.create_task(self._keep(message))

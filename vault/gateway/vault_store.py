@@ -4,7 +4,8 @@ Messages go in and come out through two clients, since each has a bound on the b
 next hop is slow must not keep mail from coming in.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -53,10 +54,14 @@ class VaultStore:
         """Seal and store; durable when it returns."""
         await self._front.store(owner, _sealed(envelope), body, queue_id=queue_id, deadline=self._store_seconds)
 
-    async def claim(self, most: int, *, dead: bool = False) -> Sequence[Claimed]:
+    async def claim(self, *, dead: bool = False) -> tuple[Claimed | None, float]:
         """Lease what is due."""
-        found = await self._relay.claim(most, lease_seconds=self._lease, dead_letters=dead)
-        return [_claimed(each, dead=dead) for each in found.messages]
+        found = await self._relay.claim(lease_seconds=self._lease, dead_letters=dead)
+        if found.messages:
+            return _claimed(found.messages[0], dead=dead), 0.0
+        if not found.HasField("next_due_time"):
+            return None, math.inf
+        return None, (found.next_due_time.ToDatetime(UTC) - datetime.now(UTC)).total_seconds()
 
     @asynccontextmanager
     async def fetch(self, message: Claimed) -> AsyncIterator[Fetched]:

@@ -11,7 +11,7 @@ from vault.cli.demo.stage import run as command
 from vault.cli.deployment.layout import Layout
 from vault.client import AuditorClient
 
-_SHOWN: Final = 8
+_SHOWN: Final = 4
 _ERASURE: Final = "CustomerService.EraseCustomer"
 _MUST: Final = (
     ("storefront", "PaymentService.AddCard", "ALLOWED"),
