@@ -1,9 +1,13 @@
-"""What of messages is in the two files: rows, chunks and keys, counted from outside."""
+"""What of messages is in the two files: rows, chunks and keys, counted through connections of its own.
 
-import sqlite3
+Of the same copy of SQLite as the vault's: a second copy would drop its locks.
+"""
+
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from vault.storage.engine import sqlite3
 
 
 @dataclass(frozen=True, slots=True)

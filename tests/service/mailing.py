@@ -1,6 +1,8 @@
 """The mail system's side of MailService in tests: seals, stores, fetches and opens as an SDK does."""
 
+import hmac
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +23,8 @@ MS_PER_DAY = 24 * 3600 * 1000
 
 
 def token(text: str) -> bytes:
-    """A recipient's token: what it is made of is the caller's business."""
-    return text.encode().ljust(16, b".")[:16]
+    """A token under a key of the mail system's."""
+    return hmac.digest(b"the mail system's", text.encode(), "sha256")[:16]
 
 
 @dataclass
@@ -179,6 +181,10 @@ class Mailer:
         wanted = v1.ExtendLeaseRequest(record_name=name, lease_id=lease, lease_seconds=seconds)
         answer: v1.ExtendLeaseResponse = await self._ask("ExtendLease", wanted)
         return answer
+
+    def now(self) -> int:
+        """Milliseconds since 1970, as the next call's."""
+        return time.time_ns() // 1_000_000 + self.opened.now_shift
 
     async def _ask(self, method: str, request: Any) -> Any:
         return await self.opened.call("mail", f"MailService.{method}", request)
