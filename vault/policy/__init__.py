@@ -11,6 +11,8 @@
     facts          what the customer's record says that decisions depend on
     decide         may this caller read these fields for this purpose?
     explain        the same question, answered in words
+    keeping        how long a field is kept, in words
+    diff           what a change would change, in words, and whether it widens a promise
     matrix         everybody who may read anything
 
 Judgement only: no clock, no network, and no file but the one that `load` reads. A decision takes values and gives a
