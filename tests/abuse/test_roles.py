@@ -17,10 +17,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.abuse import answers, disk, test_matrix_accounts
 from tests.abuse.answers import Answer
 from tests.abuse.canaries import Person, people
+from tests.abuse.facts import BY_LETTER
 from tests.abuse.oracle import DENIED_TEXT, Kind, Oracle
 from tests.abuse.sealer import SealedSide
 from tests.abuse.test_mail_roles import MAIL
 from tests.abuse.test_matrix import BATCHES, NOBODY, READS, add_callers
+from tests.disclosing import ask as ask_for_order
+from tests.disclosing import request_of
 from tests.figures import Figures
 from tests.vaults import OpenVault, contact, opened
 from vault.errors import VaultError
@@ -28,6 +31,7 @@ from vault.v1 import account_service_pb2 as accounts
 from vault.v1 import audit_service_pb2 as audit
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
+from vault.v1 import disclosure_service_pb2 as disclosures
 from vault.v1 import key_service_pb2 as keys
 from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
@@ -35,6 +39,7 @@ from vault.v1 import records_pb2 as records
 from vault.v1 import retention_service_pb2 as retention
 from vault.v1 import status_pb2 as status
 from vault.v1 import visitor_service_pb2 as visitors
+from vault.v1.consent_pb2 import CONSENT_STATE_GIVEN
 
 VICTIM = people(1)[0]
 COOKIE = "0123456789abcdef0123456789abcdef"
@@ -49,6 +54,7 @@ PLAIN = {
     "KeyService.ListKeys": keys.ListKeysRequest(),
     "PolicyService.GetPolicy": policies.GetPolicyRequest(),
     "RetentionService.RunRetention": retention.RunRetentionRequest(),
+    "DisclosureService.ListDisclosures": disclosures.ListDisclosuresRequest(),
     "AuditService.ListEntries": audit.ListEntriesRequest(page_size=1),
     "AuditService.GetCheckpoint": audit.GetCheckpointRequest(),
     "AuditService.GetInclusionProof": audit.GetInclusionProofRequest(),
@@ -70,6 +76,12 @@ OTHERS = {
     "CustomerService.GetCustomer",
     "CustomerService.ExportCustomer",
     "CustomerService.EraseCustomer",
+    "CustomerService.SetConsent",
+    "CustomerService.SetObjection",
+    "CustomerService.RestrictCustomer",
+    "DisclosureService.RequestDisclosure",
+    "DisclosureService.ApproveDisclosure",
+    "DisclosureService.RejectDisclosure",
     "ContactService.PutContact",
     "ContactService.DeleteContact",
     "PaymentService.AddCard",
@@ -252,6 +264,11 @@ def _put(who: str, person: Person, name: str) -> contacts.PutContactRequest:
 
 
 async def _destructive(vault: OpenVault, method: str, caller: str | None) -> Message:
+    if method.startswith("DisclosureService."):
+        order = (await ask_for_order(vault, "nobody")).order_id if caller else "none"
+        kind = {"Approve": disclosures.ApproveDisclosureRequest, "Reject": disclosures.RejectDisclosureRequest}
+        made = kind.get(method.removeprefix("DisclosureService.").removesuffix("Disclosure"))
+        return made(order_id=order) if made else request_of("nobody")
     who, card = VICTIM.customer_id, CARD
     if caller:
         who = f"{method.partition('.')[2]}-{caller.rpartition('/')[2]}"
@@ -262,7 +279,22 @@ async def _destructive(vault: OpenVault, method: str, caller: str | None) -> Mes
         return payments.DeleteCardRequest(record_name=card)
     if method == "ContactService.DeleteContact":
         return contacts.DeleteContactRequest(customer_id=who)
-    return customers.EraseCustomerRequest(customer_id=who)
+    return _statement(method, who) or customers.EraseCustomerRequest(customer_id=who)
+
+
+def _statement(method: str, who: str) -> Message | None:
+    match method:
+        case "CustomerService.SetConsent":
+            given = {"purpose": "partner_offers", "state": CONSENT_STATE_GIVEN, "notice_version": "1"}
+            return customers.SetConsentRequest(customer_id=who, statement=BY_LETTER, **given)  # type: ignore[arg-type]
+        case "CustomerService.SetObjection":
+            return customers.SetObjectionRequest(
+                customer_id=who, purpose="product_news", objects=True, statement=BY_LETTER
+            )
+        case "CustomerService.RestrictCustomer":
+            return customers.RestrictCustomerRequest(customer_id=who, restricted=True, ground=1, statement=BY_LETTER)  # type: ignore[arg-type]
+        case _:
+            return None
 
 
 def purposeful(vault: OpenVault, method: str, purpose: str, epoch: bytes) -> Message:

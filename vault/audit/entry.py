@@ -69,6 +69,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
     policy: bytes = b"",
     policy_before: bytes = b"",
     receipt: bytes = b"",
+    order_row: bytes = b"",
 ) -> bytes:
     """The entry of one call, batch or not.
 
@@ -92,6 +93,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         policy: digest of the policy file that is in force from here on, at a start or a change.
         policy_before: at a change, of the one before.
         receipt: digest of an erasure's statement.
+        order_row: digest of an order's row, as this call wrote it.
 
     Raises:
         InvalidArgument: the lists are not parallel, or a pseudonym, a digest or the name of a count has another form
@@ -107,6 +109,7 @@ def entry_bytes(  # noqa: PLR0913 - the entry's fields
         policy=policy,
         policy_before=policy_before,
         receipt=receipt,
+        order_row=order_row,
     )
     entry.fields.extend([field for field in fields if field in _FIELDS])
     if records or subjects or written or replaced or outcomes:
@@ -169,6 +172,7 @@ def describe(entry: bytes) -> dict[str, object]:
         "policy": message.policy.hex(),
         "policy_before": message.policy_before.hex(),
         "receipt": message.receipt.hex(),
+        "order_row": message.order_row.hex(),
     }
     return {key: value for key, value in plain.items() if value}
 

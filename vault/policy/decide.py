@@ -16,14 +16,14 @@ the policy does not know are never repeated. Raises only `PermissionDenied`, `No
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, assert_never
 
 from vault.domain.audience import Custody, Purpose
 from vault.domain.names import OwnerKind
 from vault.errors import CallerError, InvalidArgument, NotFound, PermissionDenied
-from vault.policy.facts import CustomerFacts
+from vault.policy.facts import CustomerFacts, Order
 from vault.policy.model import Caller, Condition, Policy, PurposeRule
 from vault.v1 import status_pb2 as status
 
@@ -43,6 +43,28 @@ class Permit:
     condition: Condition
     fields: frozenset[str]
     """Policy names."""
+    order: Order | None = None
+    """The order under which is read, if the condition is one."""
+
+    def covers(self, customer: str) -> bool:
+        """Whether the order covers a customer, by record name; False if there is none."""
+        return self.order is not None and customer in self.order.customers
+
+    def under(self, order: Order, mask: Sequence[str]) -> "Permit":
+        """The same permit for what an order covers.
+
+        Args:
+            order: approved, and not over.
+            mask: policy names that were asked for; empty means all that may be read.
+
+        Raises:
+            PermissionDenied: the purpose needs no order, or the order covers none of the fields, or not all of a mask.
+        """
+        fields = self.fields & order.fields
+        # As for any mask: what it names is what its author believes to get.
+        if self.condition is not Condition.ORDER or not fields or not fields.issuperset(mask):
+            raise self.not_available()
+        return replace(self, fields=fields, order=order)
 
     def admit(self, facts: CustomerFacts | None) -> None:
         """Check the facts of one customer; None is a customer who is unknown.
@@ -84,7 +106,9 @@ class Permit:
                 return self.purpose in facts.consents
             case Condition.OBJECTION:
                 return self.purpose not in facts.objections
-            case Condition.ORDER | Condition.OWN_VISITOR | Condition.AGGREGATES:
+            case Condition.ORDER:
+                return facts.ordered
+            case Condition.OWN_VISITOR | Condition.AGGREGATES:
                 # An order and a visitor's cookie are no facts of a customer yet, and aggregates never are.
                 return False
             case _ as never:

@@ -17,6 +17,7 @@ from vault.policy.decide import permit
 from vault.service.call import Call
 from vault.service.changing import current, put_drafts
 from vault.service.customer_logs import CustomerLogs
+from vault.service.disclosures import under_order
 from vault.service.drafts import Draft
 from vault.service.kinds import ACCOUNT
 from vault.service.opening import Opened
@@ -88,6 +89,7 @@ class Accounts(CustomerLogs):
         allowed = permit(self._parts.policy, call.caller, request.purpose, ACCOUNT.category, mask)
         if not set(mask) <= set(ACCOUNT.by_name):
             raise InvalidArgument("read_mask", "must name protected fields of the account")
+        allowed = await under_order(self._parts.orders, call, allowed, request.order_id, mask, ACCOUNT.category)
         response = v1.GetAccountResponse()
         name = names.account_name(customer)
         (result,) = await self._parts.reader.read(call, allowed, ACCOUNT, [name], iter([response.account]))

@@ -14,5 +14,9 @@ class Call:
     """`ContactService.GetContact`, which is also the action in the log."""
     now: int
     """Milliseconds since 1970."""
+    order: str = ""
+    """Id of the order of disclosure that the call is about, or under which it reads."""
+    since: int = 0
+    """From which moment on a change of that order counts (`vault.service.freshness`)."""
     logged: bool = False
     """Whether the call's entry is in the log; what fails before gets one at the end."""

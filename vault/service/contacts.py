@@ -6,8 +6,9 @@ from vault.crypto import envelope
 from vault.domain import names
 from vault.domain.contact import SEARCHABLE
 from vault.errors import Conflict, DataLoss, InvalidArgument, NotFound, VaultError
-from vault.policy.decide import DENIED, permit
+from vault.policy.decide import DENIED, Permit, permit
 from vault.service.call import Call
+from vault.service.disclosures import under_order
 from vault.service.drafts import Draft, contact_draft
 from vault.service.entries import Touched, touched_entry
 from vault.service.kinds import CONTACT
@@ -42,6 +43,8 @@ class Contacts:
         for _ in range(_ATTEMPTS):
             _, facts = await self._parts.customer(call, customer)
             await self._onto(call, draft, request.etag, mask)
+            if draft.replaces:
+                await self._parts.holds.check(call, facts, draft.name)
             await self._parts.writer.prepare([draft], call.now)
             put, written, replaced = self._parts.writer.put(draft, call.now)
             response = v1.PutContactResponse()
@@ -88,7 +91,7 @@ class Contacts:
     async def get_contact(self, call: Call, request: v1.GetContactRequest) -> v1.GetContactResponse:
         """One contact."""
         customer = names.customer_id(request.customer_id)
-        allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", request.read_mask.paths)
+        allowed = await self._permit(call, request)
         response = v1.GetContactResponse()
         name = names.contact_name(customer)
         (result,) = await self._parts.reader.read(call, allowed, CONTACT, [name], iter([response.contact]))
@@ -102,7 +105,7 @@ class Contacts:
             names.contact_name(names.customer_id(text, f"customer_ids[{at}]"))
             for at, text in enumerate(request.customer_ids)
         ]
-        allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", request.read_mask.paths)
+        allowed = await self._permit(call, request)
         response = v1.BatchGetContactsResponse()
         places = (response.results.add().contact for _ in wanted)
         for at, result in enumerate(await self._parts.reader.read(call, allowed, CONTACT, wanted, places)):
@@ -110,6 +113,11 @@ class Contacts:
                 # Of the two, a result holds the one that was set last: a contact that was begun is gone.
                 response.results[at].error.CopyFrom(item_status(result))
         return response
+
+    async def _permit(self, call: Call, request: v1.GetContactRequest | v1.BatchGetContactsRequest) -> Permit:
+        mask = request.read_mask.paths
+        allowed = permit(self._parts.policy, call.caller, request.purpose, "contact", mask)
+        return await under_order(self._parts.orders, call, allowed, request.order_id, mask, "contact")
 
     async def find_contacts(self, call: Call, request: v1.FindContactsRequest) -> v1.FindContactsResponse:
         """Exact search; a hit is checked against the opened value, so a token that collides finds nothing.

@@ -8,6 +8,7 @@ read again: no line is lost, and none stands twice that came under one request_i
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -15,11 +16,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vault.domain import names
 from vault.domain.account import check_text
+from vault.domain.audience import Custody
 from vault.domain.names import CustomerId, RecordName
 from vault.errors import Conflict, DataLoss, FailedPrecondition, InvalidArgument, NotFound, VaultError
 from vault.policy.decide import Permit, permit
 from vault.service.call import Call
 from vault.service.changing import Turns, current, put_drafts
+from vault.service.disclosures import under_order
 from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
 from vault.service.kinds import CUSTOMER_LOG
@@ -121,6 +124,9 @@ class CustomerLogs:
         """The lines of a time, oldest first."""
         customer = names.customer_id(request.customer_id)
         allowed = permit(self._parts.policy, call.caller, request.purpose, CUSTOMER_LOG.category, [_FIELD])
+        allowed = await under_order(
+            self._parts.orders, call, allowed, request.order_id, [_FIELD], CUSTOMER_LOG.category
+        )
         start = _moment(request.start_time, "start_time") if request.HasField("start_time") else 0
         end = _moment(request.end_time, "end_time") if request.HasField("end_time") else 1 << 62
         after = self._position(customer, request.page_token)
@@ -130,6 +136,10 @@ class CustomerLogs:
         for batch in _batches(await self._months(customer, begin, end)):
             read = await self._parts.reader.read(call, allowed, CUSTOMER_LOG, batch)
             for name, month in zip(batch, read, strict=True):
+                if allowed.custody is Custody.CALLER:
+                    if (log := _log(month, name, response)).sealed:
+                        response.sealed_months.append(log)
+                    continue
                 for position, line in _lines(_log(month, name, response)):
                     if position <= after or not start <= position.time < end:
                         continue
@@ -155,7 +165,8 @@ class CustomerLogs:
         """An empty listing asks for the customer all the same, so that it tells nothing of one who is unknown."""
         opened = (await self._parts.records.open([names.customer_name(customer)], call.now)).values()
         facts = [customer_facts(each) for each in opened if isinstance(each, Opened)]
-        allowed.admit(policy_facts(facts[0], call.now) if facts else None)
+        covered = allowed.covers(names.customer_name(customer))
+        allowed.admit(replace(policy_facts(facts[0], call.now), ordered=covered) if facts else None)
         await self._parts.journal.append(call, touched_entry(call, Touched(), purpose=allowed.purpose))
 
     def _token(self, customer: CustomerId, after: _Position) -> str:

@@ -7,10 +7,12 @@ customer whose facts do not open is nobody's to read.
 import asyncio
 from collections.abc import Sequence
 
+from vault.audit.entry import Subject
 from vault.domain import names
 from vault.domain.names import CustomerId, RecordName
 from vault.errors import CallerError, InvalidArgument, PermissionDenied
 from vault.policy.decide import DENIED, permit_call
+from vault.service.accounting import reads_of
 from vault.service.call import Call
 from vault.service.drafts import Draft, card_draft, contact_draft
 from vault.service.entries import Touched, new_subject, touched_entry
@@ -136,6 +138,7 @@ class Customers(Statements, Exporting, Erasing):
             response.statements.consents.extend(facts.consents)
             response.statements.objections.extend(facts.objections)
             response.statements.restrictions.extend(facts.restrictions)
+            response.reads.extend(await reads_of(self._parts.store, Subject(facts.subject)))
         return response
 
     async def _plan(self, call: Call, request: v1.CreateCustomerRequest, path: str) -> Plan:

@@ -51,6 +51,7 @@ def touched_entry(  # noqa: PLR0913 - the entry's fields
     counts: Mapping[str, int] | None = None,
     note: str = "",
     receipt: bytes = b"",
+    order_row: bytes = b"",
 ) -> bytes:
     """The entry of a call that touched records."""
     outcome = outcome_of(error) if error else OUTCOME_ALLOWED
@@ -72,6 +73,8 @@ def touched_entry(  # noqa: PLR0913 - the entry's fields
         counts=counts or {},
         note=note,
         receipt=receipt,
+        order=call.order,
+        order_row=order_row,
     )
 
 

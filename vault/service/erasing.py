@@ -45,6 +45,8 @@ class Erasing:
         known = found or await self._parts.store.list_rows(owner, f"{owner}/", "", 1)
         if not known and not await self._parts.store.erased(owner):
             raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
+        said = customer_facts(found) if isinstance(found, Opened) else None
+        await self._parts.holds.check_erasure(call, owner, said)
         touched, facts = await self._before(call, owner, name, found)
         written = ("", b"")
 

@@ -19,6 +19,8 @@ from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import status_pb2 as status
 
 if TYPE_CHECKING:  # They use these parts themselves.
+    from vault.service.holds import Holds
+    from vault.service.orders import Orders
     from vault.service.reading import Reader
     from vault.service.retention import Retention
     from vault.service.writing import Journal, Writer
@@ -38,6 +40,8 @@ class Parts:
     log: AuditLog
     clock: Clock
     retention: "Retention"
+    orders: "Orders"
+    holds: "Holds"
     witness: Witness | None = None
     largest_message: int = 50 << 20
     """Bytes of a message's body in plain."""

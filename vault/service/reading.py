@@ -11,7 +11,7 @@ message that is built elsewhere and copied costs as much again.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic
 
@@ -83,17 +83,21 @@ class Reader:
         Raises:
             Unavailable: the log entry could not be made durable; nothing leaves.
         """
-        owners = frozenset(map(owner_of, names))
+        rests_on = {*map(owner_of, names), *([f"orders/{permit.order.order_id}"] if permit.order else ())}
         given = list(islice(places, len(names))) if places else None
         shown = names_of(kind, permit.fields)
+        order = permit.order
         for _ in range(_ATTEMPTS):
             since = self._journal.freshness.now()
             results, touched = await self._collect(call, permit, kind, names, given)
             # (6) The entry is durable. (7) Only then does the answer leave.
             error = results[0] if len(results) == 1 and isinstance(results[0], VaultError) else None
             entry = touched_entry(call, touched, purpose=permit.purpose, fields=shown, error=error)
+            if order and self._journal.freshness.stale(call.since, [f"orders/{order.order_id}"]):
+                # What changes about an approved order is that it ends.
+                raise permit.not_available()
             with suppress(StaleError):
-                await self._journal.append_fresh(call, entry, since, owners)
+                await self._journal.append_fresh(call, entry, since, rests_on)
                 return results
             for place in given or ():
                 place.Clear()
@@ -166,6 +170,9 @@ class Reader:
         except VaultError as error:
             return new_subject(), error
         subject = Subject(facts.subject)
+        if permit.order is not None:
+            covered = permit.covers(customer.locked.record_name)
+            return subject, _refusal(permit, replace(policy_facts(facts, now), ordered=covered))
         # Nearly all customers have nothing to consider; what that means is the same for each of them.
         if not (facts.restrictions or facts.consents or facts.objections):
             return subject, way.usual

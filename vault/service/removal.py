@@ -36,6 +36,7 @@ async def remove(
 
     Raises:
         NotFound: it is not there.
+        FailedPrecondition: it must be kept.
         Conflict: it is another version than the etag says, or changed meanwhile.
     """
     repeatable, seen = await parts.writer.repeat(call, request, request.request_id)
@@ -49,6 +50,7 @@ async def remove(
     if row is None:
         await parts.store.destroy_keys(owner, name)
         raise NotFound(DENIED)
+    await parts.holds.check(call, facts, name)
     if request.etag and row.key_id.hex() != request.etag:
         raise Conflict("etag: is not the record's newest; read it again")
     change = Change(

@@ -35,13 +35,16 @@ from vault.service.clock import Clock, confirmation_beside
 from vault.service.closing import refuse_closed
 from vault.service.contacts import Contacts
 from vault.service.customers import Customers
+from vault.service.disclosures import Disclosures
 from vault.service.entries import NO_DIGEST, Touched, new_subject, refusal_entry, touched_entry
 from vault.service.expiries import Expiries
 from vault.service.gauges import Gauges, Sample
+from vault.service.holds import Holds
 from vault.service.keys import Keys
 from vault.service.logs import Logs
 from vault.service.mail import Mail
 from vault.service.opening import Records
+from vault.service.orders import Orders
 from vault.service.parts import Parts
 from vault.service.payments import Payments
 from vault.service.places import place_of
@@ -68,6 +71,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "ContactService": Contacts,
     "PaymentService": Payments,
     "MailService": Mail,
+    "DisclosureService": Disclosures,
     "KeyService": Keys,
     "PolicyService": Policies,
     "AccountService": Accounts,
@@ -144,9 +148,26 @@ class Vault:
         reader = Reader(records, keyring, journal)
         clock = Clock(store, confirmation_beside(settings.storage.data))
         await clock.start()
+        orders = Orders(keyring.rows, store, journal)
+        holds = Holds(orders, records)
         retention = Retention(store, records, journal, owner)
-        largest = settings.mail.max_message_bytes
-        parts = Parts(policy, keyring, store, records, reader, writer, journal, log, clock, retention, witness, largest)
+        retention.holds = holds
+        parts = Parts(
+            policy,
+            keyring,
+            store,
+            records,
+            reader,
+            writer,
+            journal,
+            log,
+            clock,
+            retention,
+            orders,
+            holds,
+            witness,
+            settings.mail.max_message_bytes,
+        )
         await finish_erasures(store, log_id, Call(Caller(owner, frozenset()), "Vault.FinishErasure", now))
         with contextlib.suppress(VaultError):  # a full disk: the upkeep tries again
             await store.sweep_chunks()

@@ -112,6 +112,48 @@ class Journal:
         await self._store.commit(Work(self.log_id, finish))
         call.logged = True
 
+    async def decide_order(
+        self,
+        call: Call,
+        digest: bytes,
+        counts: Mapping[str, int],
+        response: Message,
+        repeatable: Repeatable | None,
+    ) -> bytes | None:
+        """Make the entry of a change of the call's order durable.
+
+        Args:
+            call: the call, with its order.
+            digest: of the order's row as it was written.
+            counts: what else the log must know of it.
+            response: to remember.
+            repeatable: the request_id, if there is one.
+
+        Returns:
+            The remembered response, serialized, if another call with this request_id came first.
+        """
+        marks: list[int] = []
+        request = None
+        if repeatable:
+            request = SeenRequest(call.caller.spiffe_id, repeatable.request_id, repeatable.fingerprint, call.now, b"")
+
+        def finish(_: object) -> tuple[bytes, bytes | None]:
+            marks.append(self.freshness.changing(f"orders/{call.order}"))
+            used = repeatable.request_id if repeatable else ""
+            entry = touched_entry(call, Touched(), request=used, counts=counts, order_row=digest)
+            if repeatable is None:
+                return entry, None
+            return entry, self._keys.seal(_remembered(call, repeatable), response.SerializeToString())
+
+        committed = await self._settled(Work(self.log_id, finish, (), request), marks)
+        call.logged = committed.replay is None
+        if committed.replay is None or repeatable is None:
+            return None
+        if not hmac.compare_digest(committed.replay.fingerprint, repeatable.fingerprint):
+            raise _reused()
+        await self.append(call, touched_entry(call, Touched(), request=repeatable.request_id))
+        return self.recall(call, repeatable, committed.replay.response)
+
     async def commit(  # noqa: PLR0913 - what one transaction may carry
         self,
         call: Call,

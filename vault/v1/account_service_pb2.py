@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from vault.v1 import records_pb2 as vault_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/account_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16vault/v1/records.proto\"\xdb\x01\n\x11PutAccountRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x11.vault.v1.AccountB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"8\n\x12PutAccountResponse\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x11.vault.v1.Account\"\xa8\x01\n\x11GetAccountRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"8\n\x12GetAccountResponse\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x11.vault.v1.Account\"\x9b\x01\n\x17\x41ppendLogEntriesRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12,\n\x05lines\x18\x02 \x03(\x0b\x32\x11.vault.v1.LogLineB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"0\n\x18\x41ppendLogEntriesResponse\x12\x14\n\x0crecord_names\x18\x01 \x03(\t\"\x98\x02\n\x15ListLogEntriesRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"g\n\x16ListLogEntriesResponse\x12 \n\x05lines\x18\x01 \x03(\x0b\x32\x11.vault.v1.LogLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nunreadable\x18\x03 \x03(\t2\xd2\x02\n\x0e\x41\x63\x63ountService\x12G\n\nPutAccount\x12\x1b.vault.v1.PutAccountRequest\x1a\x1c.vault.v1.PutAccountResponse\x12G\n\nGetAccount\x12\x1b.vault.v1.GetAccountRequest\x1a\x1c.vault.v1.GetAccountResponse\x12Y\n\x10\x41ppendLogEntries\x12!.vault.v1.AppendLogEntriesRequest\x1a\".vault.v1.AppendLogEntriesResponse\x12S\n\x0eListLogEntries\x12\x1f.vault.v1.ListLogEntriesRequest\x1a .vault.v1.ListLogEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/account_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16vault/v1/records.proto\"\xdb\x01\n\x11PutAccountRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x11.vault.v1.AccountB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"8\n\x12PutAccountResponse\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x11.vault.v1.Account\"\xea\x01\n\x11GetAccountRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12@\n\x08order_id\x18\x04 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$\"8\n\x12GetAccountResponse\x12\"\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x11.vault.v1.Account\"\x9b\x01\n\x17\x41ppendLogEntriesRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12,\n\x05lines\x18\x02 \x03(\x0b\x32\x11.vault.v1.LogLineB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"0\n\x18\x41ppendLogEntriesResponse\x12\x14\n\x0crecord_names\x18\x01 \x03(\t\"\xda\x02\n\x15ListLogEntriesRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\x12@\n\x08order_id\x18\x07 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$\"\x95\x01\n\x16ListLogEntriesResponse\x12 \n\x05lines\x18\x01 \x03(\x0b\x32\x11.vault.v1.LogLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nunreadable\x18\x03 \x03(\t\x12,\n\rsealed_months\x18\x04 \x03(\x0b\x32\x15.vault.v1.CustomerLog2\xd2\x02\n\x0e\x41\x63\x63ountService\x12G\n\nPutAccount\x12\x1b.vault.v1.PutAccountRequest\x1a\x1c.vault.v1.PutAccountResponse\x12G\n\nGetAccount\x12\x1b.vault.v1.GetAccountRequest\x1a\x1c.vault.v1.GetAccountResponse\x12Y\n\x10\x41ppendLogEntries\x12!.vault.v1.AppendLogEntriesRequest\x1a\".vault.v1.AppendLogEntriesResponse\x12S\n\x0eListLogEntries\x12\x1f.vault.v1.ListLogEntriesRequest\x1a .vault.v1.ListLogEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETACCOUNTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_GETACCOUNTREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_GETACCOUNTREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
+  _globals['_GETACCOUNTREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_GETACCOUNTREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$'
   _globals['_APPENDLOGENTRIESREQUEST'].fields_by_name['customer_id']._loaded_options = None
   _globals['_APPENDLOGENTRIESREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_APPENDLOGENTRIESREQUEST'].fields_by_name['lines']._loaded_options = None
@@ -61,22 +63,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTLOGENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTLOGENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTLOGENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\004'
+  _globals['_LISTLOGENTRIESREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_LISTLOGENTRIESREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$'
   _globals['_PUTACCOUNTREQUEST']._serialized_start=165
   _globals['_PUTACCOUNTREQUEST']._serialized_end=384
   _globals['_PUTACCOUNTRESPONSE']._serialized_start=386
   _globals['_PUTACCOUNTRESPONSE']._serialized_end=442
   _globals['_GETACCOUNTREQUEST']._serialized_start=445
-  _globals['_GETACCOUNTREQUEST']._serialized_end=613
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=615
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=671
-  _globals['_APPENDLOGENTRIESREQUEST']._serialized_start=674
-  _globals['_APPENDLOGENTRIESREQUEST']._serialized_end=829
-  _globals['_APPENDLOGENTRIESRESPONSE']._serialized_start=831
-  _globals['_APPENDLOGENTRIESRESPONSE']._serialized_end=879
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=882
-  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=1162
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=1164
-  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=1267
-  _globals['_ACCOUNTSERVICE']._serialized_start=1270
-  _globals['_ACCOUNTSERVICE']._serialized_end=1608
+  _globals['_GETACCOUNTREQUEST']._serialized_end=679
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=681
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=737
+  _globals['_APPENDLOGENTRIESREQUEST']._serialized_start=740
+  _globals['_APPENDLOGENTRIESREQUEST']._serialized_end=895
+  _globals['_APPENDLOGENTRIESRESPONSE']._serialized_start=897
+  _globals['_APPENDLOGENTRIESRESPONSE']._serialized_end=945
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_start=948
+  _globals['_LISTLOGENTRIESREQUEST']._serialized_end=1294
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_start=1297
+  _globals['_LISTLOGENTRIESRESPONSE']._serialized_end=1446
+  _globals['_ACCOUNTSERVICE']._serialized_start=1449
+  _globals['_ACCOUNTSERVICE']._serialized_end=1787
 # @@protoc_insertion_point(module_scope)

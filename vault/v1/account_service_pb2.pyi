@@ -87,9 +87,12 @@ class GetAccountRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     READ_MASK_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     purpose: _builtins.str
     """May be empty when the caller has exactly one."""
+    order_id: _builtins.str
+    """The order of disclosure under which is read; only for a purpose that needs one."""
     @_builtins.property
     def read_mask(self) -> _field_mask_pb2.FieldMask:
         """Protected fields to read; empty means all that the purpose may read."""
@@ -100,10 +103,11 @@ class GetAccountRequest(_message.Message):
         customer_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
         read_mask: _field_mask_pb2.FieldMask | None = ...,
+        order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read_mask", b"read_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "order_id", b"order_id", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,11 +194,14 @@ class ListLogEntriesRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     purpose: _builtins.str
     """May be empty when the caller has exactly one."""
     page_size: _builtins.int
     page_token: _builtins.str
+    order_id: _builtins.str
+    """The order of disclosure under which is read; only for a purpose that needs one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Included; from the beginning if left out."""
@@ -212,10 +219,11 @@ class ListLogEntriesRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "order_id", b"order_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +236,7 @@ class ListLogEntriesResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNREADABLE_FIELD_NUMBER: _builtins.int
+    SEALED_MONTHS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.LogLine]: ...
@@ -235,16 +244,21 @@ class ListLogEntriesResponse(_message.Message):
     def unreadable(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Months that do not open any more; the log names them."""
 
+    @_builtins.property
+    def sealed_months(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.CustomerLog]:
+        """Instead of lines, for a purpose whose key the caller has: whole months of the time, oldest first."""
+
     def __init__(
         self,
         *,
         lines: _abc.Iterable[_records_pb2.LogLine] | None = ...,
         next_page_token: _builtins.str = ...,
         unreadable: _abc.Iterable[_builtins.str] | None = ...,
+        sealed_months: _abc.Iterable[_records_pb2.CustomerLog] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page_token", b"next_page_token", "unreadable", b"unreadable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page_token", b"next_page_token", "sealed_months", b"sealed_months", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

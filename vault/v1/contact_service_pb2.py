@@ -28,7 +28,7 @@ from vault.v1 import records_pb2 as vault_dot_v1_dot_records__pb2
 from vault.v1 import status_pb2 as vault_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/contact_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x16vault/v1/records.proto\x1a\x15vault/v1/status.proto\"\xdb\x01\n\x11PutContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12*\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x11.vault.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"8\n\x12PutContactResponse\x12\"\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.Contact\"\xa8\x01\n\x11GetContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"8\n\x12GetContactResponse\x12\"\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.Contact\"\xa4\x01\n\x17\x42\x61tchGetContactsRequest\x12\'\n\x0c\x63ustomer_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\xe8\x07\"\x04r\x02(@\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x18\x42\x61tchGetContactsResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.vault.v1.ContactResult\"f\n\rContactResult\x12$\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.ContactH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.vault.v1.ItemStatusH\x00\x42\x08\n\x06result\"\x91\x02\n\x13\x46indContactsRequest\x12\x18\n\x05phone\x18\x01 \x01(\tB\x07\xbaH\x04r\x02(@H\x00\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xc0\x02H\x00\x12\x18\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04H\x00\x12\x31\n\x07purpose\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\tpage_size\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"T\n\x14\x46indContactsResponse\x12#\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x11.vault.v1.Contact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x81\x01\n\x14\x44\x65leteContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x17\n\x15\x44\x65leteContactResponse2\x9e\x03\n\x0e\x43ontactService\x12G\n\nPutContact\x12\x1b.vault.v1.PutContactRequest\x1a\x1c.vault.v1.PutContactResponse\x12G\n\nGetContact\x12\x1b.vault.v1.GetContactRequest\x1a\x1c.vault.v1.GetContactResponse\x12Y\n\x10\x42\x61tchGetContacts\x12!.vault.v1.BatchGetContactsRequest\x1a\".vault.v1.BatchGetContactsResponse\x12M\n\x0c\x46indContacts\x12\x1d.vault.v1.FindContactsRequest\x1a\x1e.vault.v1.FindContactsResponse\x12P\n\rDeleteContact\x12\x1e.vault.v1.DeleteContactRequest\x1a\x1f.vault.v1.DeleteContactResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evault/v1/contact_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x16vault/v1/records.proto\x1a\x15vault/v1/status.proto\"\xdb\x01\n\x11PutContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12*\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x11.vault.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"8\n\x12PutContactResponse\x12\"\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.Contact\"\xea\x01\n\x11GetContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12@\n\x08order_id\x18\x04 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$\"8\n\x12GetContactResponse\x12\"\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.Contact\"\xe6\x01\n\x17\x42\x61tchGetContactsRequest\x12\'\n\x0c\x63ustomer_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\xe8\x07\"\x04r\x02(@\x12\x31\n\x07purpose\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12@\n\x08order_id\x18\x04 \x01(\tB.\xbaH+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$\"D\n\x18\x42\x61tchGetContactsResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.vault.v1.ContactResult\"f\n\rContactResult\x12$\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x11.vault.v1.ContactH\x00\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x14.vault.v1.ItemStatusH\x00\x42\x08\n\x06result\"\x91\x02\n\x13\x46indContactsRequest\x12\x18\n\x05phone\x18\x01 \x01(\tB\x07\xbaH\x04r\x02(@H\x00\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xc0\x02H\x00\x12\x18\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04H\x00\x12\x31\n\x07purpose\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\tpage_size\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"T\n\x14\x46indContactsResponse\x12#\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x11.vault.v1.Contact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x81\x01\n\x14\x44\x65leteContactRequest\x12\x31\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x17\n\x15\x44\x65leteContactResponse2\x9e\x03\n\x0e\x43ontactService\x12G\n\nPutContact\x12\x1b.vault.v1.PutContactRequest\x1a\x1c.vault.v1.PutContactResponse\x12G\n\nGetContact\x12\x1b.vault.v1.GetContactRequest\x1a\x1c.vault.v1.GetContactResponse\x12Y\n\x10\x42\x61tchGetContacts\x12!.vault.v1.BatchGetContactsRequest\x1a\".vault.v1.BatchGetContactsResponse\x12M\n\x0c\x46indContacts\x12\x1d.vault.v1.FindContactsRequest\x1a\x1e.vault.v1.FindContactsResponse\x12P\n\rDeleteContact\x12\x1e.vault.v1.DeleteContactRequest\x1a\x1f.vault.v1.DeleteContactResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONTACTREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_GETCONTACTREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_GETCONTACTREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
+  _globals['_GETCONTACTREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_GETCONTACTREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$'
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['customer_ids']._loaded_options = None
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['customer_ids']._serialized_options = b'\272H\016\222\001\013\010\001\020\350\007\"\004r\002(@'
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
+  _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H+r)2\'^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$'
   _globals['_FINDCONTACTSREQUEST'].oneofs_by_name['key']._loaded_options = None
   _globals['_FINDCONTACTSREQUEST'].oneofs_by_name['key']._serialized_options = b'\272H\002\010\001'
   _globals['_FINDCONTACTSREQUEST'].fields_by_name['phone']._loaded_options = None
@@ -76,23 +80,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTCONTACTRESPONSE']._serialized_start=376
   _globals['_PUTCONTACTRESPONSE']._serialized_end=432
   _globals['_GETCONTACTREQUEST']._serialized_start=435
-  _globals['_GETCONTACTREQUEST']._serialized_end=603
-  _globals['_GETCONTACTRESPONSE']._serialized_start=605
-  _globals['_GETCONTACTRESPONSE']._serialized_end=661
-  _globals['_BATCHGETCONTACTSREQUEST']._serialized_start=664
-  _globals['_BATCHGETCONTACTSREQUEST']._serialized_end=828
-  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_start=830
-  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_end=898
-  _globals['_CONTACTRESULT']._serialized_start=900
-  _globals['_CONTACTRESULT']._serialized_end=1002
-  _globals['_FINDCONTACTSREQUEST']._serialized_start=1005
-  _globals['_FINDCONTACTSREQUEST']._serialized_end=1278
-  _globals['_FINDCONTACTSRESPONSE']._serialized_start=1280
-  _globals['_FINDCONTACTSRESPONSE']._serialized_end=1364
-  _globals['_DELETECONTACTREQUEST']._serialized_start=1367
-  _globals['_DELETECONTACTREQUEST']._serialized_end=1496
-  _globals['_DELETECONTACTRESPONSE']._serialized_start=1498
-  _globals['_DELETECONTACTRESPONSE']._serialized_end=1521
-  _globals['_CONTACTSERVICE']._serialized_start=1524
-  _globals['_CONTACTSERVICE']._serialized_end=1938
+  _globals['_GETCONTACTREQUEST']._serialized_end=669
+  _globals['_GETCONTACTRESPONSE']._serialized_start=671
+  _globals['_GETCONTACTRESPONSE']._serialized_end=727
+  _globals['_BATCHGETCONTACTSREQUEST']._serialized_start=730
+  _globals['_BATCHGETCONTACTSREQUEST']._serialized_end=960
+  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_start=962
+  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_end=1030
+  _globals['_CONTACTRESULT']._serialized_start=1032
+  _globals['_CONTACTRESULT']._serialized_end=1134
+  _globals['_FINDCONTACTSREQUEST']._serialized_start=1137
+  _globals['_FINDCONTACTSREQUEST']._serialized_end=1410
+  _globals['_FINDCONTACTSRESPONSE']._serialized_start=1412
+  _globals['_FINDCONTACTSRESPONSE']._serialized_end=1496
+  _globals['_DELETECONTACTREQUEST']._serialized_start=1499
+  _globals['_DELETECONTACTREQUEST']._serialized_end=1628
+  _globals['_DELETECONTACTRESPONSE']._serialized_start=1630
+  _globals['_DELETECONTACTRESPONSE']._serialized_end=1653
+  _globals['_CONTACTSERVICE']._serialized_start=1656
+  _globals['_CONTACTSERVICE']._serialized_end=2070
 # @@protoc_insertion_point(module_scope)

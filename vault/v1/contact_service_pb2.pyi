@@ -86,9 +86,12 @@ class GetContactRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     READ_MASK_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     purpose: _builtins.str
     """May be empty when the caller has exactly one."""
+    order_id: _builtins.str
+    """The order of disclosure under which is read; only for a purpose that needs one."""
     @_builtins.property
     def read_mask(self) -> _field_mask_pb2.FieldMask:
         """Protected fields to read; empty means all that the purpose may read."""
@@ -99,10 +102,11 @@ class GetContactRequest(_message.Message):
         customer_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
         read_mask: _field_mask_pb2.FieldMask | None = ...,
+        order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read_mask", b"read_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "order_id", b"order_id", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,7 +139,10 @@ class BatchGetContactsRequest(_message.Message):
     CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     READ_MASK_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
+    order_id: _builtins.str
+    """The order of disclosure under which is read; only for a purpose that needs one."""
     @_builtins.property
     def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -146,10 +153,11 @@ class BatchGetContactsRequest(_message.Message):
         customer_ids: _abc.Iterable[_builtins.str] | None = ...,
         purpose: _builtins.str = ...,
         read_mask: _field_mask_pb2.FieldMask | None = ...,
+        order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read_mask", b"read_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ids", b"customer_ids", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ids", b"customer_ids", "order_id", b"order_id", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -88,6 +88,7 @@ class AuditEntry(_message.Message):
     POLICY_BEFORE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    ORDER_ROW_FIELD_NUMBER: _builtins.int
     time: _builtins.int
     """Milliseconds since 1970."""
     caller: _builtins.str
@@ -110,6 +111,8 @@ class AuditEntry(_message.Message):
     """SHA-256 of the statement of an erasure's receipt: with the entry's place in the tree, the log's signature is on it.
     The statement holds 16 random bytes, so the digest confirms no guess at whose it was.
     """
+    order_row: _builtins.bytes
+    """SHA-256 of the order's row as this call wrote it: the newest entry that has one says which version counts."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """One for each record touched: pseudonym (16 bytes), and name without its first two segments."""
@@ -156,10 +159,11 @@ class AuditEntry(_message.Message):
         policy_before: _builtins.bytes = ...,
         note: _builtins.str = ...,
         receipt: _builtins.bytes = ...,
+        order_row: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "counts", b"counts", "fields", b"fields", "note", b"note", "order", b"order", "outcome", b"outcome", "outcomes", b"outcomes", "policy", b"policy", "policy_before", b"policy_before", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "caller", b"caller", "counts", b"counts", "fields", b"fields", "note", b"note", "order", b"order", "order_row", b"order_row", "outcome", b"outcome", "outcomes", b"outcomes", "policy", b"policy", "policy_before", b"policy_before", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "records", b"records", "replaced", b"replaced", "request", b"request", "subjects", b"subjects", "time", b"time", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

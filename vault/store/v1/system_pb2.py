@@ -22,28 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from vault.v1 import disclosure_service_pb2 as vault_dot_v1_dot_disclosure__service__pb2
 from vault.v1 import key_service_pb2 as vault_dot_v1_dot_key__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/system.proto\x12\x0evault.store.v1\x1a\x1avault/v1/key_service.proto\">\n\x05\x45poch\x12\x10\n\x08\x61udience\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x0cpublish_time\x18\x03 \x01(\x03\"@\n\x0b\x45pochStanza\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06stanza\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x64\x64_time\x18\x03 \x01(\x03\"\x83\x01\n\x11PurposeKeyVersion\x12\"\n\x07\x63ustody\x18\x01 \x01(\x0e\x32\x11.vault.v1.Custody\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.vault.v1.KeyState\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x04 \x01(\x03\"Z\n\tClosedLog\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x16\n\x0epublished_size\x18\x02 \x01(\x04\x12\x12\n\nclose_time\x18\x03 \x01(\x03\x12\x13\n\x0bnext_log_id\x18\x04 \x01(\t\"\xdb\x01\n\x0eTrafficRelease\x12\x14\n\x0crelease_time\x18\x01 \x01(\x03\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\r\x12\x0e\n\x06visits\x18\x04 \x01(\x03\x12-\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\x12+\n\x05pages\x18\x06 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\x12+\n\x05hours\x18\x07 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\",\n\x0cTrafficCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x03\"0\n\x0bWitnessMark\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x13\n\x0blost_reason\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/store/v1/system.proto\x12\x0evault.store.v1\x1a!vault/v1/disclosure_service.proto\x1a\x1avault/v1/key_service.proto\">\n\x05\x45poch\x12\x10\n\x08\x61udience\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x0cpublish_time\x18\x03 \x01(\x03\"@\n\x0b\x45pochStanza\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\x0e\n\x06stanza\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x64\x64_time\x18\x03 \x01(\x03\"\x83\x01\n\x11PurposeKeyVersion\x12\"\n\x07\x63ustody\x18\x01 \x01(\x0e\x32\x11.vault.v1.Custody\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.vault.v1.KeyState\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63reate_time\x18\x04 \x01(\x03\"Z\n\tClosedLog\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x16\n\x0epublished_size\x18\x02 \x01(\x04\x12\x12\n\nclose_time\x18\x03 \x01(\x03\x12\x13\n\x0bnext_log_id\x18\x04 \x01(\t\"\xdb\x01\n\x0eTrafficRelease\x12\x14\n\x0crelease_time\x18\x01 \x01(\x03\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\r\x12\x0e\n\x06visits\x18\x04 \x01(\x03\x12-\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\x12+\n\x05pages\x18\x06 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\x12+\n\x05hours\x18\x07 \x03(\x0b\x32\x1c.vault.store.v1.TrafficCount\",\n\x0cTrafficCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x03\"0\n\x0bWitnessMark\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x13\n\x0blost_reason\x18\x02 \x01(\t\"?\n\x05Order\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12(\n\x05order\x18\x02 \x01(\x0b\x32\x19.vault.v1.DisclosureOrderb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.store.v1.system_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EPOCH']._serialized_start=75
-  _globals['_EPOCH']._serialized_end=137
-  _globals['_EPOCHSTANZA']._serialized_start=139
-  _globals['_EPOCHSTANZA']._serialized_end=203
-  _globals['_PURPOSEKEYVERSION']._serialized_start=206
-  _globals['_PURPOSEKEYVERSION']._serialized_end=337
-  _globals['_CLOSEDLOG']._serialized_start=339
-  _globals['_CLOSEDLOG']._serialized_end=429
-  _globals['_TRAFFICRELEASE']._serialized_start=432
-  _globals['_TRAFFICRELEASE']._serialized_end=651
-  _globals['_TRAFFICCOUNT']._serialized_start=653
-  _globals['_TRAFFICCOUNT']._serialized_end=697
-  _globals['_WITNESSMARK']._serialized_start=699
-  _globals['_WITNESSMARK']._serialized_end=747
+  _globals['_EPOCH']._serialized_start=110
+  _globals['_EPOCH']._serialized_end=172
+  _globals['_EPOCHSTANZA']._serialized_start=174
+  _globals['_EPOCHSTANZA']._serialized_end=238
+  _globals['_PURPOSEKEYVERSION']._serialized_start=241
+  _globals['_PURPOSEKEYVERSION']._serialized_end=372
+  _globals['_CLOSEDLOG']._serialized_start=374
+  _globals['_CLOSEDLOG']._serialized_end=464
+  _globals['_TRAFFICRELEASE']._serialized_start=467
+  _globals['_TRAFFICRELEASE']._serialized_end=686
+  _globals['_TRAFFICCOUNT']._serialized_start=688
+  _globals['_TRAFFICCOUNT']._serialized_end=732
+  _globals['_WITNESSMARK']._serialized_start=734
+  _globals['_WITNESSMARK']._serialized_end=782
+  _globals['_ORDER']._serialized_start=784
+  _globals['_ORDER']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

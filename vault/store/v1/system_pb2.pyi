@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from vault.v1 import disclosure_service_pb2 as _disclosure_service_pb2
 from vault.v1 import key_service_pb2 as _key_service_pb2
 import builtins as _builtins
 import sys
@@ -230,3 +231,31 @@ class WitnessMark(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WitnessMark: _TypeAlias = WitnessMark  # noqa: Y015
+
+@_typing.final
+class Order(_message.Message):
+    """`orders/{id}`: an order of disclosure; each change is a new version, whose digest stands in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALT_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    salt: _builtins.bytes
+    """16 random bytes, new in each version: the log's digest of the row must not let anybody guess what is in it."""
+    @_builtins.property
+    def order(self) -> _disclosure_service_pb2.DisclosureOrder:
+        """As callers see it, but for what depends on the time: state, hold and etag."""
+
+    def __init__(
+        self,
+        *,
+        salt: _builtins.bytes = ...,
+        order: _disclosure_service_pb2.DisclosureOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "salt", b"salt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Order: _TypeAlias = Order  # noqa: Y015

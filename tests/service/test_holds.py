@@ -1,0 +1,127 @@
+"""What must be kept: by an order from its request on, by a restriction until it is lifted; and who is told what."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.abuse.facts import restriction
+from tests.disclosing import HOUR_MS, approved, ask, reject
+from tests.vaults import OpenVault, card, contact
+from vault.domain.names import RecordName
+from vault.errors import FailedPrecondition, NotFound, VaultError
+from vault.service.holds import RESTRICTION
+from vault.service.orders import PENDING_MS
+from vault.v1 import contact_service_pb2 as contacts
+from vault.v1 import customer_service_pb2 as customers
+from vault.v1 import disclosure_service_pb2 as v1
+from vault.v1 import payment_service_pb2 as payments
+from vault.v1 import status_pb2 as status
+
+ERASE = ("officer", "CustomerService.EraseCustomer", customers.EraseCustomerRequest(customer_id="42"))
+DELETE = ("care", "ContactService.DeleteContact", contacts.DeleteContactRequest(customer_id="42"))
+
+
+def replacing() -> tuple[str, str, contacts.PutContactRequest]:
+    """A contact in the place of the one that is there."""
+    return "care", "ContactService.PutContact", contacts.PutContactRequest(customer_id="42", contact=contact())
+
+
+async def is_held(vault: OpenVault, call: tuple[str, str, Any]) -> bool:
+    """Whether a call is refused because of a hold."""
+    error: VaultError = await vault.refusal(*call)
+    return isinstance(error, FailedPrecondition) and error.reason == status.REASON_ON_HOLD
+
+
+async def test_an_order_keeps_what_it_covers_until_it_is_closed(vault: OpenVault) -> None:
+    """The contact cannot be deleted or replaced, nor the customer erased; a card, which it does not cover, can go."""
+    card_name = (await vault.create()).record_names[1]
+    order = await approved(vault)
+    for call in (ERASE, DELETE, replacing()):
+        assert await is_held(vault, call)
+    told = str(await vault.refusal(*ERASE))
+    assert order.order_id in told
+    assert order.order_id not in str(await vault.refusal(*DELETE))
+    assert (await vault.get_contact()).name
+    await vault.call("care", "PaymentService.DeleteCard", payments.DeleteCardRequest(record_name=card_name))
+    await reject(vault, order.order_id)
+    for call in (replacing(), DELETE, ERASE):
+        await vault.call(*call)
+
+
+async def test_a_request_alone_keeps_for_a_week(vault: OpenVault) -> None:
+    """One person cannot keep something for ever, nor lose it while two people think."""
+    await vault.create()
+    order = await ask(vault, expire_time_ms=_in(30 * 24 * HOUR_MS))
+    assert 0 < order.hold_until_ms < order.expire_time_ms
+    assert await is_held(vault, DELETE)
+    vault.now_shift = PENDING_MS + 1000
+    await vault.call(*DELETE)
+
+
+async def test_a_hold_ends_with_its_order(vault: OpenVault) -> None:
+    """At the end that it was requested with."""
+    await vault.create()
+    await approved(vault)
+    vault.now_shift = HOUR_MS + 1000
+    await vault.call(*ERASE)
+
+
+async def test_a_rejected_request_keeps_nothing(vault: OpenVault) -> None:
+    """From the rejection on."""
+    await vault.create()
+    order = await ask(vault)
+    assert (await reject(vault, order.order_id)).hold_until_ms == 0
+    await vault.call(*ERASE)
+
+
+async def test_a_restricted_customers_data_stays_as_it_is(vault: OpenVault) -> None:
+    """Adding is storage; replacing and deleting are not. Those who write learn no more than those who read."""
+    card_name = (await vault.create()).record_names[1]
+    await restriction(vault, "42")
+    gone = payments.DeleteCardRequest(record_name=card_name)
+    for call in (DELETE, replacing(), ("care", "PaymentService.DeleteCard", gone)):
+        error = await vault.refusal(*call)
+        assert isinstance(error, NotFound)
+        assert error.reason == status.REASON_CUSTOMER_NOT_AVAILABLE
+    assert await is_held(vault, ERASE)
+    added = payments.AddCardRequest(customer_id="42", card=card())
+    await vault.call("storefront", "PaymentService.AddCard", added)
+    await restriction(vault, "42", restricted=False)
+    await vault.call("care", "PaymentService.DeleteCard", gone)
+    await vault.call(*ERASE)
+
+
+async def test_the_sweeper_is_told_what_is_held_and_why(vault: OpenVault) -> None:
+    """By kind of record, and for a restricted customer all of them; visitors have no holds."""
+    for customer in ("42", "43", "44"):
+        await vault.create(customer)
+    await restriction(vault, "43")
+    order = await ask(vault, fields=["account.status"])
+    at = order.request.time_ms
+    names = [
+        RecordName(text)
+        for text in (
+            *("customers/42/account", "customers/42/logs/2026-01", "customers/42/messages/m1"),
+            *("customers/43/messages/m2", "customers/44/account", "visitors/v1/form"),
+        )
+    ]
+    assert await vault.parts.holds.held(names, at) == {
+        names[0]: order.order_id,
+        names[1]: order.order_id,
+        names[3]: RESTRICTION,
+    }
+    assert await vault.parts.holds.held(names[5:], at) == {}
+
+
+@pytest.mark.parametrize("customer", ["42", "nobody"])
+async def test_an_order_about_nobody_keeps_nobody_elses_data(vault: OpenVault, customer: str) -> None:
+    """Orders do not say who is a customer."""
+    await vault.create("43")
+    order = await ask(vault, customer)
+    assert order.state == v1.DISCLOSURE_STATE_REQUESTED
+    await vault.call("officer", "CustomerService.EraseCustomer", customers.EraseCustomerRequest(customer_id="43"))
+
+
+def _in(ms: int) -> int:
+    return time.time_ns() // 1_000_000 + ms
