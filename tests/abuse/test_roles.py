@@ -56,6 +56,7 @@ PLAIN = {
     "RetentionService.RunRetention": retention.RunRetentionRequest(),
     "DisclosureService.ListDisclosures": disclosures.ListDisclosuresRequest(),
     "AuditService.ListEntries": audit.ListEntriesRequest(page_size=1),
+    "AuditService.ReportAccess": audit.ReportAccessRequest(caller="spiffe://vault.example/billing"),
     "AuditService.GetCheckpoint": audit.GetCheckpointRequest(),
     "AuditService.GetInclusionProof": audit.GetInclusionProofRequest(),
     "AuditService.GetConsistencyProof": audit.GetConsistencyProofRequest(tree_sizes=[0, 1]),

@@ -21,7 +21,40 @@ _UNTIL_SIGNED_S: Final = 0.3
 _TRIES: Final = 40
 
 
-class OfficerClient(CustomerReader):
+class AccessReporter(VaultClient):
+    """Asks the log whose data a caller has read."""
+
+    async def report_access(
+        self, caller: str, *, since_ms: int = 0, until_ms: int = 0, names: bool = False
+    ) -> AsyncIterator[audit_service_pb2.Accessed]:
+        """One for each customer, by pseudonym.
+
+        Args:
+            caller: SPIFFE ID.
+            since_ms: from this time on, milliseconds since 1970.
+            until_ms: before this time; 0 is no bound.
+            names: also whose pseudonyms these are, for who may export a customer.
+
+        Raises:
+            PermissionDenied: names were asked for by who may not export a customer.
+            Unavailable: the stream broke; ask again.
+        """
+        request = audit_service_pb2.ReportAccessRequest(
+            caller=caller, since_ms=since_ms, until_ms=until_ms, names=names
+        )
+        ends = asyncio.get_running_loop().time() + STREAM_DEADLINE
+        connection = self._connection
+        async with connection.streams:
+            answers = download(connection, connection.audit.ReportAccess, request, ends=ends)
+            async with contextlib.aclosing(answers):
+                async for answer in answers:
+                    if isinstance(answer, Failure):
+                        raise answer.error
+                    for each in answer.accessed:
+                        yield each
+
+
+class OfficerClient(CustomerReader, AccessReporter):
     """Answers for the customers' rights."""
 
     async def erase_customer(self, customer_id: str, *, request_id: str = "") -> customer_service_pb2.ErasureReceipt:
@@ -107,7 +140,7 @@ class OperatorClient(VaultClient):
             yield page
 
 
-class AuditorClient(VaultClient):
+class AuditorClient(AccessReporter):
     """Reads the log."""
 
     async def list_entries(

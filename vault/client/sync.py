@@ -276,6 +276,7 @@ class OfficerClient(Client):
     get_customer = Method(staff.OfficerClient.get_customer)
     erase_customer = Method(staff.OfficerClient.erase_customer)
     export_customer = Listing(staff.OfficerClient.export_customer)
+    report_access = Listing(staff.OfficerClient.report_access)
     prove_erasure = Method(staff.OfficerClient.prove_erasure)
 
 
@@ -292,4 +293,5 @@ class AuditorClient(Client):
 
     kind: ClassVar[type[VaultClient]] = staff.AuditorClient
     list_entries = Listing(staff.AuditorClient.list_entries)
+    report_access = Listing(staff.AuditorClient.report_access)
     prove_entry = Method(staff.AuditorClient.prove_entry)

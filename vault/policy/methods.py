@@ -35,7 +35,7 @@ PLANNED: Final[frozenset[str]] = frozenset(
         "VisitorService": "RecordVisits GetTrafficReport SavePreferences GetPreferences",
         "DisclosureService": "RequestDisclosure ApproveDisclosure RejectDisclosure ListDisclosures",
         "KeyService": "GetRecipients PublishEpoch GetEpochKeys RegisterPurposeKey ResealEpochs ListKeys",
-        "AuditService": "ListEntries GetCheckpoint GetInclusionProof GetConsistencyProof",
+        "AuditService": "ListEntries ReportAccess GetCheckpoint GetInclusionProof GetConsistencyProof",
         "PolicyService": "GetPolicy ExplainAccess",
         "RetentionService": "RunRetention",
     }.items()

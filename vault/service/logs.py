@@ -10,17 +10,14 @@ from vault.errors import InvalidArgument, NotFound
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
 from vault.service.paging import DEFAULT_SIZE, name_after, token_after
-from vault.service.parts import Parts
+from vault.service.reporting import Reporting
 from vault.v1 import audit_service_pb2 as v1
 
 _NOT_SIGNED = "must be at most that of the newest checkpoint"
 
 
-class Logs:
+class Logs(Reporting):
     """Lists entries and gives checkpoints."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
 
     async def list_entries(self, call: Call, request: v1.ListEntriesRequest) -> v1.ListEntriesResponse:
         """Entries of one log, ascending. Reading the log is in the log."""

@@ -10,9 +10,14 @@ without anybody noticing.
 from collections.abc import Sequence
 from typing import Protocol
 
+from vault.domain.names import RecordName
+
 
 class LogSearch(Protocol):
-    """Searches of the log."""
+    """Searches of the log, and of whom it is about."""
+
+    async def customers(self, after: str, limit: int) -> Sequence[RecordName]:
+        """Names of customer records, ascending, after the name `after`."""
 
     async def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> Sequence[tuple[int, bytes]]:
         """(index, entry) of the entries from index `start` to before `end` that contain these bytes, ascending.

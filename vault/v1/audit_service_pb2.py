@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvault/v1/audit_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"\x90\x01\n\x12ListEntriesRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"V\n\x13ListEntriesResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.vault.v1.LoggedEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x0bLoggedEntry\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\"@\n\x14GetCheckpointRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\";\n\x15GetCheckpointResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"f\n\x18GetInclusionProofRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\"\x84\x01\n\x19GetInclusionProofResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\x12\x11\n\tleaf_hash\x18\x04 \x01(\x0c\x12\x0e\n\x06hashes\x18\x05 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\t\"f\n\x1aGetConsistencyProofRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x1e\n\ntree_sizes\x18\x02 \x03(\x04\x42\n\xbaH\x07\x92\x01\x04\x08\x02\x10@\"Y\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12*\n\x06proofs\x18\x02 \x03(\x0b\x32\x1a.vault.v1.ConsistencyProof\"K\n\x10\x43onsistencyProof\x12\x12\n\nfirst_size\x18\x01 \x01(\x04\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x32\xee\x02\n\x0c\x41uditService\x12J\n\x0bListEntries\x12\x1c.vault.v1.ListEntriesRequest\x1a\x1d.vault.v1.ListEntriesResponse\x12P\n\rGetCheckpoint\x12\x1e.vault.v1.GetCheckpointRequest\x1a\x1f.vault.v1.GetCheckpointResponse\x12\\\n\x11GetInclusionProof\x12\".vault.v1.GetInclusionProofRequest\x1a#.vault.v1.GetInclusionProofResponse\x12\x62\n\x13GetConsistencyProof\x12$.vault.v1.GetConsistencyProofRequest\x1a%.vault.v1.GetConsistencyProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvault/v1/audit_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"\x90\x01\n\x12ListEntriesRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x13\n\x0bstart_index\x18\x02 \x01(\x04\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"V\n\x13ListEntriesResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.vault.v1.LoggedEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x0bLoggedEntry\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\"\x7f\n\x13ReportAccessRequest\x12#\n\x06\x63\x61ller\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e(\x80\x10:\tspiffe://\x12\x19\n\x08since_ms\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08until_ms\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\r\n\x05names\x18\x04 \x01(\x08\"<\n\x14ReportAccessResponse\x12$\n\x08\x61\x63\x63\x65ssed\x18\x01 \x03(\x0b\x32\x12.vault.v1.Accessed\"\x8e\x01\n\x08\x41\x63\x63\x65ssed\x12\x0f\n\x07subject\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\r\n\x05reads\x18\x03 \x01(\x04\x12\x15\n\rfirst_time_ms\x18\x04 \x01(\x03\x12\x14\n\x0clast_time_ms\x18\x05 \x01(\x03\x12\x10\n\x08purposes\x18\x06 \x03(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\"@\n\x14GetCheckpointRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\";\n\x15GetCheckpointResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"f\n\x18GetInclusionProofRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\"\x84\x01\n\x19GetInclusionProofResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\x12\x11\n\tleaf_hash\x18\x04 \x01(\x0c\x12\x0e\n\x06hashes\x18\x05 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\t\"f\n\x1aGetConsistencyProofRequest\x12(\n\x06log_id\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,63}$\x12\x1e\n\ntree_sizes\x18\x02 \x03(\x04\x42\n\xbaH\x07\x92\x01\x04\x08\x02\x10@\"Y\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12*\n\x06proofs\x18\x02 \x03(\x0b\x32\x1a.vault.v1.ConsistencyProof\"K\n\x10\x43onsistencyProof\x12\x12\n\nfirst_size\x18\x01 \x01(\x04\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x32\xbf\x03\n\x0c\x41uditService\x12J\n\x0bListEntries\x12\x1c.vault.v1.ListEntriesRequest\x1a\x1d.vault.v1.ListEntriesResponse\x12O\n\x0cReportAccess\x12\x1d.vault.v1.ReportAccessRequest\x1a\x1e.vault.v1.ReportAccessResponse0\x01\x12P\n\rGetCheckpoint\x12\x1e.vault.v1.GetCheckpointRequest\x1a\x1f.vault.v1.GetCheckpointResponse\x12\\\n\x11GetInclusionProof\x12\".vault.v1.GetInclusionProofRequest\x1a#.vault.v1.GetInclusionProofResponse\x12\x62\n\x13GetConsistencyProof\x12$.vault.v1.GetConsistencyProofRequest\x1a%.vault.v1.GetConsistencyProofResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\004'
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['caller']._loaded_options = None
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['caller']._serialized_options = b'\272H\020r\016(\200\020:\tspiffe://'
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['since_ms']._loaded_options = None
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['since_ms']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['until_ms']._loaded_options = None
+  _globals['_REPORTACCESSREQUEST'].fields_by_name['until_ms']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log_id']._loaded_options = None
   _globals['_GETCHECKPOINTREQUEST'].fields_by_name['log_id']._serialized_options = b'\272H\025r\0232\021^[a-z0-9-]{0,63}$'
   _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['log_id']._loaded_options = None
@@ -52,20 +58,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESRESPONSE']._serialized_end=304
   _globals['_LOGGEDENTRY']._serialized_start=306
   _globals['_LOGGEDENTRY']._serialized_end=365
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=367
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=431
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=433
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=492
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=494
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=596
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=599
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=731
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=733
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=835
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=837
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=926
-  _globals['_CONSISTENCYPROOF']._serialized_start=928
-  _globals['_CONSISTENCYPROOF']._serialized_end=1003
-  _globals['_AUDITSERVICE']._serialized_start=1006
-  _globals['_AUDITSERVICE']._serialized_end=1372
+  _globals['_REPORTACCESSREQUEST']._serialized_start=367
+  _globals['_REPORTACCESSREQUEST']._serialized_end=494
+  _globals['_REPORTACCESSRESPONSE']._serialized_start=496
+  _globals['_REPORTACCESSRESPONSE']._serialized_end=556
+  _globals['_ACCESSED']._serialized_start=559
+  _globals['_ACCESSED']._serialized_end=701
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=703
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=767
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=769
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=828
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=830
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=932
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=935
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=1067
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1069
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1171
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1173
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1262
+  _globals['_CONSISTENCYPROOF']._serialized_start=1264
+  _globals['_CONSISTENCYPROOF']._serialized_end=1339
+  _globals['_AUDITSERVICE']._serialized_start=1342
+  _globals['_AUDITSERVICE']._serialized_end=1789
 # @@protoc_insertion_point(module_scope)

@@ -96,6 +96,100 @@ class LoggedEntry(_message.Message):
 Global___LoggedEntry: _TypeAlias = LoggedEntry  # noqa: Y015
 
 @_typing.final
+class ReportAccessRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """SPIFFE ID."""
+    since_ms: _builtins.int
+    """From and before which time, milliseconds since 1970; 0 is no bound."""
+    until_ms: _builtins.int
+    names: _builtins.bool
+    """Also whose pseudonyms these are; for who may export a customer, since it opens customer records."""
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        since_ms: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
+        names: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "names", b"names", "since_ms", b"since_ms", "until_ms", b"until_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAccessRequest: _TypeAlias = ReportAccessRequest  # noqa: Y015
+
+@_typing.final
+class ReportAccessResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accessed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Accessed]: ...
+    def __init__(
+        self,
+        *,
+        accessed: _abc.Iterable[Global___Accessed] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accessed", b"accessed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAccessResponse: _TypeAlias = ReportAccessResponse  # noqa: Y015
+
+@_typing.final
+class Accessed(_message.Message):
+    """What a caller read of one customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    FIRST_TIME_MS_FIELD_NUMBER: _builtins.int
+    LAST_TIME_MS_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    subject: _builtins.bytes
+    """The customer's pseudonym in the log, 16 bytes."""
+    customer_id: _builtins.str
+    """Empty if names were not asked for, or the customer is erased."""
+    reads: _builtins.int
+    first_time_ms: _builtins.int
+    last_time_ms: _builtins.int
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        subject: _builtins.bytes = ...,
+        customer_id: _builtins.str = ...,
+        reads: _builtins.int = ...,
+        first_time_ms: _builtins.int = ...,
+        last_time_ms: _builtins.int = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "fields", b"fields", "first_time_ms", b"first_time_ms", "last_time_ms", b"last_time_ms", "purposes", b"purposes", "reads", b"reads", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Accessed: _TypeAlias = Accessed  # noqa: Y015
+
+@_typing.final
 class GetCheckpointRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

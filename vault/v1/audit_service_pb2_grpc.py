@@ -40,6 +40,11 @@ class AuditServiceStub:
                 request_serializer=vault_dot_v1_dot_audit__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_audit__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.ReportAccess = channel.unary_stream(
+                '/vault.v1.AuditService/ReportAccess',
+                request_serializer=vault_dot_v1_dot_audit__service__pb2.ReportAccessRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_audit__service__pb2.ReportAccessResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/vault.v1.AuditService/GetCheckpoint',
                 request_serializer=vault_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
@@ -63,6 +68,13 @@ class AuditServiceServicer:
 
     def ListEntries(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportAccess(self, request, context):
+        """Whose data a caller has read: the question after a certificate was stolen.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -96,6 +108,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=vault_dot_v1_dot_audit__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=vault_dot_v1_dot_audit__service__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'ReportAccess': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReportAccess,
+                    request_deserializer=vault_dot_v1_dot_audit__service__pb2.ReportAccessRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_audit__service__pb2.ReportAccessResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -141,6 +158,33 @@ class AuditService:
             '/vault.v1.AuditService/ListEntries',
             vault_dot_v1_dot_audit__service__pb2.ListEntriesRequest.SerializeToString,
             vault_dot_v1_dot_audit__service__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.v1.AuditService/ReportAccess',
+            vault_dot_v1_dot_audit__service__pb2.ReportAccessRequest.SerializeToString,
+            vault_dot_v1_dot_audit__service__pb2.ReportAccessResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,6 +17,8 @@ class AuditServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEntries: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListEntriesRequest, _audit_service_pb2.ListEntriesResponse]
+    ReportAccess: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ReportAccessRequest, _audit_service_pb2.ReportAccessResponse]
+    """Whose data a caller has read: the question after a certificate was stolen."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetCheckpointRequest, _audit_service_pb2.GetCheckpointResponse]
     """The newest signed checkpoint (C2SP signed note)."""
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetInclusionProofRequest, _audit_service_pb2.GetInclusionProofResponse]
@@ -35,6 +37,14 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.ListEntriesRequest,
         context: _aio.ServicerContext[_audit_service_pb2.ListEntriesRequest, _abc.Awaitable[_audit_service_pb2.ListEntriesResponse]],
     ) -> _abc.Awaitable[_audit_service_pb2.ListEntriesResponse]: ...
+
+    @_abc_1.abstractmethod
+    def ReportAccess(
+        self,
+        request: _audit_service_pb2.ReportAccessRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.ReportAccessRequest, _abc.AsyncIterator[_audit_service_pb2.ReportAccessResponse]],
+    ) -> _abc.AsyncIterator[_audit_service_pb2.ReportAccessResponse]:
+        """Whose data a caller has read: the question after a certificate was stolen."""
 
     @_abc_1.abstractmethod
     def GetCheckpoint(

@@ -223,6 +223,10 @@ class SqliteStorage(MailTables):
         """See the port."""
         return self._read.log_entries(log_id, start, limit)
 
+    async def customers(self, after: str, limit: int) -> Sequence[RecordName]:
+        """See the port."""
+        return self._read.customers(after, limit)
+
     async def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> Sequence[tuple[int, bytes]]:
         """See the port."""
         return self._read.log_entries_with(log_id, needle, start, end)

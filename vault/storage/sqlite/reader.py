@@ -160,6 +160,11 @@ class Reader:
         sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? ORDER BY idx LIMIT ?"
         return self._all(self._data, sql, log_id, start, limit)
 
+    def customers(self, after: str, limit: int) -> list[RecordName]:
+        """Names of customer records, ascending, after the name `after`."""
+        sql = "SELECT owner FROM records WHERE owner > ? AND owner < 'customers0' AND record_name = owner"
+        return [RecordName(name) for (name,) in self._all(self._data, f"{sql} ORDER BY owner LIMIT ?", after, limit)]
+
     def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
         """(index, entry) of those from `start` to before `end` that contain these bytes, ascending."""
         sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? AND idx < ?"
