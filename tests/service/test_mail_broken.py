@@ -181,7 +181,7 @@ async def test_an_erased_customer_leaves_no_mail(mailer: Mailer) -> None:
         mailer.opened.vault.collect("MailService.StoreMessage", peer, parts(), now=mailer.now(), correlation="")
     )
     await begun.wait()
-    request = customers.EraseCustomerRequest(customer_id="42")
+    request = customers.EraseCustomerRequest(customer_id="42", discard_mail=True)
     await mailer.opened.call("officer", "CustomerService.EraseCustomer", request)
     go_on.set()
     with pytest.raises(NotFound):

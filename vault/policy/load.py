@@ -69,6 +69,7 @@ def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
         keys=_frozen({Purpose(name): _key(table) for name, table in tables.keys.items()}),
         limits=_limits(tables.limits),
         traffic=_traffic(tables.traffic),
+        mail_on_erasure=tables.mail.on_erasure,
         digest=hashlib.sha256(text.encode()).digest(),
     )
 

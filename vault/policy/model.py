@@ -113,6 +113,8 @@ class Policy:
     """SHA-256 of the file, 32 bytes."""
     limits: Limits = NO_TABLES
     traffic: TrafficRule = SHIPPED
+    mail_on_erasure: str = "deliver"
+    """`deliver` or `bounce`: what becomes of mail that waits when its customer is to be erased."""
 
     _readable: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _purposes: Mapping[str, frozenset[Purpose]] = field(init=False, repr=False)

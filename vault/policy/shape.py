@@ -125,6 +125,12 @@ class RetentionTable(_Table):
     messages: str
 
 
+class MailTable(_Table):
+    """`[mail]`."""
+
+    on_erasure: Literal["deliver", "bounce"] = "deliver"
+
+
 class TrafficTable(_Table):
     """`[traffic]`."""
 
@@ -147,6 +153,7 @@ class File(_Table):
     keys: dict[str, KeyTable] = {}
     limits: LimitsTable = LimitsTable()
     traffic: TrafficTable | None = None
+    mail: MailTable = MailTable()
 
 
 def read(text: str, file: str) -> File:

@@ -5,6 +5,7 @@ is gone with the customer record. A customer whose record does not open can stil
 recipients, and says so by an empty subject.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vault.audit.entry import Subject, digest_of
@@ -14,6 +15,7 @@ from vault.errors import NotFound
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
+from vault.service.mail_erasure import settle_mail
 from vault.service.opening import Opened, Opening, customer_facts
 from vault.service.receipts import Facts, digest, statement
 from vault.service.trail import recipients_of
@@ -47,7 +49,9 @@ class Erasing:
             raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
         said = customer_facts(found) if isinstance(found, Opened) else None
         await self._parts.holds.check_erasure(call, owner, said)
+        lost = await settle_mail(self._parts, call, owner, discard=request.discard_mail)
         touched, facts = await self._before(call, owner, name, found)
+        facts = replace(facts, mail_rule=self._parts.policy.mail_on_erasure, mail_lost=lost)
         written = ("", b"")
 
         def finish(keys: int, rows: int) -> bytes:

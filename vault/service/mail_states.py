@@ -183,6 +183,21 @@ def hold(row: QueueRow, now: int) -> QueueRow:
     return row._replace(lease=b"", due_at=due_at, reason=reason, status="", revision=row.revision + 1)
 
 
+def sooner(row: QueueRow, now: int) -> QueueRow | None:
+    """Due at once; None if it is, or a worker has it."""
+    if row.due_at <= now or row.lease:
+        return None
+    return row._replace(due_at=now, revision=row.revision + 1)
+
+
+def returned(row: QueueRow, now: int) -> QueueRow | None:
+    """A dead letter at once, when the worker who may have it is through; None if it is one."""
+    if row.dead_at <= now:
+        return None
+    due_at = row.due_at if row.lease else min(row.due_at, now)
+    return row._replace(dead_at=now, due_at=due_at, revision=row.revision + 1)
+
+
 def record(
     queued: Queued, now: int, results: Iterable[v1.DeliveryResult]
 ) -> tuple[QueueRow | None, list[RecipientRow]]:

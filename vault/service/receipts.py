@@ -39,6 +39,10 @@ class Facts:
     """Names under the owner."""
     recipients: Sequence[Recipient]
     log_id: str
+    mail_rule: str = "deliver"
+    """What the policy says of mail that waits."""
+    mail_lost: int = 0
+    """Messages that were neither delivered nor returned, because the officer said so."""
 
 
 def statement(facts: Facts, keys: int, rows: int) -> str:
@@ -58,6 +62,7 @@ def statement(facts: Facts, keys: int, rows: int) -> str:
         "keys_destroyed": keys,
         "records_removed": rows,
         "records": list(facts.records),
+        "mail": {"first": facts.mail_rule, "messages_lost": facts.mail_lost},
         "horizon": {"time": None, "rule": _HORIZON},
         "recipients": [
             {

@@ -522,17 +522,21 @@ class EraseCustomerRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DISCARD_MAIL_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     request_id: _builtins.str
+    discard_mail: _builtins.bool
+    """Erases although mail waits: without it such an erasure is refused, and the mail hurried as the policy says."""
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        discard_mail: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "discard_mail", b"discard_mail", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
