@@ -53,14 +53,24 @@ export const stanzaInfo = (vaultId, audience, epoch, purpose, publicKey) =>
   Uint8Array.from(encode("customer-vault/1 epoch-key", vaultId, audience, epoch, purpose,
     createHash("sha256").update(publicKey).digest()));
 
-/** From the epoch secret down the ten bits of the step to one envelope's key. */
-export function envelopeKey(secret, vaultId, audience, step, recordName, salt) {
+/** From the epoch secret down the ten bits of the step. */
+function stepKey(secret, step) {
   let node = secret;
   for (let bit = 9; bit >= 0; bit--) {
     node = expand(node, encode("customer-vault/1 step", (step >> bit) & 1));
   }
-  return expand(node, encode("customer-vault/1 envelope", vaultId, audience, step, recordName, salt));
+  return node;
 }
+
+/** The key of one envelope. */
+export const envelopeKey = (secret, vaultId, audience, step, recordName, salt) =>
+  expand(stepKey(secret, step),
+    encode("customer-vault/1 envelope", vaultId, audience, step, recordName, salt));
+
+/** The key of one stream. */
+export const streamKey = (secret, vaultId, audience, step, recordName, salt, field) =>
+  expand(stepKey(secret, step),
+    encode("customer-vault/1 stream", vaultId, audience, step, recordName, salt, field));
 
 /** The aad of one field's box. */
 export const fieldContext = (name) => encode("customer-vault/1 field", name);

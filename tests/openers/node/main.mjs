@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { refuse } from "./format.mjs";
 import { open } from "./opener.mjs";
 import { seal } from "./sealer.mjs";
+import { openStream } from "./stream.mjs";
 
 /** Bytes of hex, each in memory of its own: a Buffer's would be a slice of a shared pool. */
 function bytes(hex) {
@@ -26,6 +27,9 @@ function decode(object, names) {
 async function answer(input) {
   const job = decode(JSON.parse(input), ["seed", "vault_id", "epoch_id", "stanza", "envelope", "public_key"]);
   if (job.op === "open") return open(job);
+  if (job.op === "open-stream") {
+    return openStream({ ...job, stream: decode(job.stream, ["epoch_id", "salt"]), chunks: job.chunks.map(bytes) });
+  }
   if (job.op !== "seal") return refuse();
   if (job.public_keys) job.public_keys = decode(job.public_keys, Object.keys(job.public_keys));
   const fields = Object.entries(job.fields).map(([number, field]) => [number, decode(field, ["plaintext"])]);
