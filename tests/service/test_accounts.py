@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.abuse.facts import restriction
 from tests.vaults import OpenVault, new_request_id
 from vault.audit.entry import parse
 from vault.errors import Conflict, DataLoss, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from vault.service.kinds import ACCOUNT
 from vault.v1 import account_service_pb2 as v1
 from vault.v1 import records_pb2 as records
+from vault.v1 import status_pb2 as status
 
 PUT, GET = "AccountService.PutAccount", "AccountService.GetAccount"
 
@@ -121,7 +123,7 @@ async def test_writers_at_the_same_time_lose_no_change(vault: OpenVault) -> None
     await vault.create()
     await asyncio.gather(*(put(vault, account(f"state {at}"), "status") for at in range(4)))
     read = await get(vault)
-    assert {read.status, *(status for status, _ in states(read))} == {f"state {at}" for at in range(4)}
+    assert {read.status, *(each for each, _ in states(read))} == {f"state {at}" for at in range(4)}
 
 
 async def test_a_request_id_has_one_effect(vault: OpenVault) -> None:
@@ -214,3 +216,31 @@ async def test_nothing_of_an_account_is_stored_in_plain(vault: OpenVault) -> Non
     for path in (vault.home / "data").iterdir():
         held = path.read_bytes()
         assert not [text for text in (b"verystatus", b"veryservice", b"otherstatus") if text in held]
+
+
+async def test_a_restricted_customers_account_is_not_replaced(vault: OpenVault) -> None:
+    """What is stored stays as it is, and the customer is as unknown as to who reads; the first account is storage."""
+    await vault.create()
+    await restriction(vault, "42")
+    await put(vault, account("active"))
+    request = v1.PutAccountRequest(customer_id="42", account=account("closed"))
+    assert isinstance(await vault.refusal("care", PUT, request), NotFound)
+    await restriction(vault, "42", restricted=False)
+    read = await get(vault)
+    assert (read.status, states(read)) == ("active", [])
+
+
+async def test_an_account_that_an_order_covers_is_not_replaced(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history is bounded, so a change could push out what the order is about."""
+    await vault.create()
+    await put(vault, account("active"))
+
+    async def held(*_: object) -> None:
+        raise FailedPrecondition(status.REASON_ON_HOLD, "held")
+
+    monkeypatch.setattr(type(vault.parts.holds), "check", held)
+    request = v1.PutAccountRequest(customer_id="42", account=account("closed"))
+    assert (await vault.refusal("care", PUT, request)).reason == status.REASON_ON_HOLD
+    assert (await get(vault)).status == "active"

@@ -52,6 +52,8 @@ class Accounts(CustomerLogs):
             old = await current(parts, call, name)
             if request.etag and (old is None or old.row.key_id.hex() != request.etag):
                 raise Conflict("etag: is not the account's newest; read it again")
+            if old is not None:
+                await parts.holds.check(call, facts, name)
             draft = await self._next(call, customer, request.account, mask, old)
             response = await put_drafts(
                 parts, call, [draft], facts.subject, partial(_answer, draft, call.now), repeatable
