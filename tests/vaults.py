@@ -83,6 +83,11 @@ class OpenVault:
                 return [answer async for answer in answers]
         return await self.vault.call(method, peer, request, now=now, correlation="test")
 
+    def watch(self, role: str, method: str, request: Any) -> AsyncGenerator[Any, None]:
+        """The answers of a stream that does not end, as they come; to be closed."""
+        peer = f"spiffe://{TRUST_DOMAIN}/{role}"
+        return self.vault.stream(method, peer, request, now=time.time_ns() // 1_000_000, correlation="test")
+
     async def refusal(self, role: str, method: str, request: Any) -> VaultError:
         """The error that a call must end with."""
         try:

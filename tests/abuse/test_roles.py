@@ -33,6 +33,7 @@ from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import disclosure_service_pb2 as disclosures
 from vault.v1 import key_service_pb2 as keys
+from vault.v1 import order_service_pb2 as orders
 from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import policy_service_pb2 as policies
 from vault.v1 import records_pb2 as records
@@ -64,6 +65,9 @@ PLAIN = {
         visits=[visitors.Visit(host="pc.isp.de", time=WEEK.start_time, page="/")]
     ),
     "VisitorService.GetTrafficReport": WEEK,
+    "OrderService.SaveOrderForm": orders.SaveOrderFormRequest(form=records.FormFields(values={"product": "fibre"})),
+    "OrderService.ListOrders": orders.ListOrdersRequest(),
+    "OrderService.WatchOrders": orders.WatchOrdersRequest(stop_when_caught_up=True),
     "VisitorService.GetPreferences": visitors.GetPreferencesRequest(visitor_id=COOKIE),
     "VisitorService.SavePreferences": visitors.SavePreferencesRequest(
         visitor_id=COOKIE, preferences=records.FormFields(values={"theme": "dark"})
@@ -89,6 +93,7 @@ OTHERS = {
     "PaymentService.DeleteCard",
     "AccountService.PutAccount",
     "AccountService.AppendLogEntries",
+    "OrderService.SubmitOrder",
     "KeyService.PublishEpoch",
     "KeyService.GetEpochKeys",
     "KeyService.RegisterPurposeKey",
@@ -167,7 +172,10 @@ _OWN_PURPOSE = {"KeyService.GetEpochKeys", "KeyService.RegisterPurposeKey", "Key
 
 
 @pytest.mark.parametrize(
-    "method", sorted({"CustomerService.GetCustomer", "VisitorService.GetTrafficReport", *_OWN_PURPOSE})
+    "method",
+    sorted(
+        {"CustomerService.GetCustomer", "OrderService.ListOrders", "VisitorService.GetTrafficReport", *_OWN_PURPOSE}
+    ),
 )
 async def test_a_purpose_that_a_caller_names_must_be_its_own(
     inhabited: OpenVault, figures: Figures, method: str
@@ -276,6 +284,10 @@ async def _destructive(vault: OpenVault, method: str, caller: str | None) -> Mes
         card = (await vault.create(who)).record_names[1]
     if method == "CustomerService.ExportCustomer":
         return customers.ExportCustomerRequest(customer_id=who)
+    if method == "OrderService.SubmitOrder":
+        form = PLAIN["OrderService.SaveOrderForm"]
+        saved = await vault.call("storefront", "OrderService.SaveOrderForm", form) if caller else None
+        return orders.SubmitOrderRequest(visitor_id=saved.visitor_id if saved else secrets.token_hex(16))
     if method == "PaymentService.DeleteCard":
         return payments.DeleteCardRequest(record_name=card)
     if method == "ContactService.DeleteContact":
@@ -305,6 +317,8 @@ def purposeful(vault: OpenVault, method: str, purpose: str, epoch: bytes) -> Mes
     match method:
         case "CustomerService.GetCustomer":
             return customers.GetCustomerRequest(customer_id=VICTIM.customer_id, purpose=purpose)
+        case "OrderService.ListOrders":
+            return orders.ListOrdersRequest(purpose=purpose)
         case "VisitorService.GetTrafficReport":
             report = visitors.GetTrafficReportRequest(purpose=purpose)
             report.MergeFrom(WEEK)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, NoReturn
 
-from vault.domain import audience
+from vault.domain import audience, order_form
 from vault.domain.fields import ALL_FIELDS
 from vault.errors import ConfigError, InvalidArgument
 from vault.policy import contradictions, methods
@@ -59,6 +59,7 @@ def check(policy: File, file: str, *, require_keys: bool) -> None:
     retention(policy, file)
     contradictions.check(policy, refuse)
     _traffic(policy, refuse)
+    _order_form(policy, refuse)
 
 
 def _roles(policy: File, refuse: Refuse) -> None:
@@ -171,6 +172,17 @@ def retention(policy: File, file: str) -> Retention:
     """
     lines = policy.retention.model_dump()
     return Retention(**{kind: duration(lines[kind], file, path("retention", kind)) for kind in KINDS})
+
+
+def _order_form(policy: File, refuse: Refuse) -> None:
+    form = policy.order_form.fields if policy.order_form else []
+    _distinct(form, "order_form.fields", refuse)
+    for i, name in enumerate(form):
+        key = f"order_form.fields[{i}]"
+        if not order_form.is_name(name):
+            refuse(key, "must be a field's name: a-z, then up to 62 of a-z 0-9 _")
+        if order_form.pays(name):
+            refuse(key, "is about payment, which the order form must not keep; cards have records of their own")
 
 
 def _traffic(policy: File, refuse: Refuse) -> None:

@@ -32,6 +32,7 @@ _KEYS: Final = "KeyService.GetEpochKeys"
 def check(policy: File, refuse: Refuse) -> None:
     """Refuse a policy whose lines contradict each other; its names and forms are checked already."""
     _conditions_can_hold(policy, refuse)
+    _orders_are_not_payment(policy, refuse)
     _purposes_can_be_used(policy, refuse)
     _calls_can_be_allowed(policy, refuse)
     _two_people(policy, refuse)
@@ -47,6 +48,15 @@ def _conditions_can_hold(policy: File, refuse: Refuse) -> None:
                 refuse(key, "is for a visitor's own data only, and this field is a customer's; remove one of the two")
             if condition in _OF_CUSTOMERS and of_visitors:
                 refuse(key, f'asks for a customer\'s "{condition}", and a visitor is no customer; it would never hold')
+
+
+def _orders_are_not_payment(policy: File, refuse: Refuse) -> None:
+    """Who follows orders has forms that were typed on a web page, and no card, by whatever line."""
+    orders = {p for name in ALL_FIELDS if name.startswith("order.") for p in policy.fields[name].audience}
+    for name in ALL_FIELDS:
+        for i, purpose in enumerate(policy.fields[name].audience if name.startswith("payment.") else ()):
+            if purpose in orders:
+                refuse(f"{path('fields', name)}.audience[{i}]", "reads orders, and must not read payment; remove it")
 
 
 def _purposes_can_be_used(policy: File, refuse: Refuse) -> None:

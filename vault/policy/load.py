@@ -70,6 +70,7 @@ def parse(text: str, file: str, *, require_keys: bool = False) -> Policy:
         limits=_limits(tables.limits),
         traffic=_traffic(tables.traffic),
         mail_on_erasure=tables.mail.on_erasure,
+        order_form=frozenset(tables.order_form.fields if tables.order_form else ()),
         digest=hashlib.sha256(text.encode()).digest(),
     )
 

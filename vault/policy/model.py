@@ -115,6 +115,8 @@ class Policy:
     traffic: TrafficRule = SHIPPED
     mail_on_erasure: str = "deliver"
     """`deliver` or `bounce`: what becomes of mail that waits when its customer is to be erased."""
+    order_form: frozenset[str] = frozenset()
+    """The fields that the order form requires; no other is kept."""
 
     _readable: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _purposes: Mapping[str, frozenset[Purpose]] = field(init=False, repr=False)

@@ -141,6 +141,13 @@ class TrafficTable(_Table):
     clause: _Sentence
 
 
+class OrderFormTable(_Table):
+    """`[order_form]`."""
+
+    fields: list[str]
+    clause: _Sentence
+
+
 class File(_Table):
     """The whole file."""
 
@@ -154,6 +161,7 @@ class File(_Table):
     limits: LimitsTable = LimitsTable()
     traffic: TrafficTable | None = None
     mail: MailTable = MailTable()
+    order_form: OrderFormTable | None = None
 
 
 def read(text: str, file: str) -> File:

@@ -9,22 +9,21 @@ from collections.abc import Sequence
 
 from vault.audit.entry import Subject
 from vault.domain import names
-from vault.domain.names import CustomerId, RecordName
-from vault.errors import CallerError, InvalidArgument, PermissionDenied
+from vault.domain.names import RecordName
+from vault.errors import CallerError, PermissionDenied
 from vault.policy.decide import DENIED, permit_call
+from vault.service import creating
 from vault.service.accounting import reads_of
 from vault.service.call import Call
-from vault.service.drafts import Draft, card_draft, contact_draft
-from vault.service.entries import Touched, new_subject, touched_entry
+from vault.service.creating import Plan
+from vault.service.entries import Touched, touched_entry
 from vault.service.erasing import Erasing
 from vault.service.exporting import Exporting
 from vault.service.opening import Opened
 from vault.service.outcomes import item_status, refused
 from vault.service.statements import Statements, show
-from vault.service.writing import Change
-from vault.storage.port import Item, Result
+from vault.storage.port import Result
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
-from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import customer_service_pb2 as v1
 from vault.v1 import status_pb2 as status
 
@@ -35,17 +34,6 @@ _AT_ONCE = 8
 """Customers of a batch that are sealed between two breaths of the event loop."""
 
 
-class Plan:
-    """One customer to be created: checked, not yet sealed."""
-
-    __slots__ = ("customer", "drafts", "subject")
-
-    def __init__(self, customer: CustomerId, drafts: list[Draft]) -> None:
-        self.customer = customer
-        self.drafts = drafts
-        self.subject = new_subject()
-
-
 class Customers(Statements, Exporting, Erasing):
     """Creates, shows and erases customers."""
 
@@ -54,14 +42,14 @@ class Customers(Statements, Exporting, Erasing):
         repeatable, seen = await self._parts.writer.repeat(call, request, request.request_id, list(request.cards))
         if seen is not None:
             return v1.CreateCustomerResponse.FromString(seen)
-        plan = await self._plan(call, request, "")
+        plan = await creating.plan(self._parts, call, request, "")
         await self._parts.writer.prepare(plan.drafts, call.now)
-        change, response = self._change(call, plan)
+        change, response = creating.change(self._parts, call, plan)
         results, replay = await self._parts.journal.commit(
             call,
             [change],
             lambda results: response if results[0] is Result.DONE else None,
-            fields_changed=_changed([plan]),
+            fields_changed=creating.changed([plan]),
             repeatable=repeatable,
         )
         if replay is not None:
@@ -81,7 +69,7 @@ class Customers(Statements, Exporting, Erasing):
         plans: list[Plan | CallerError] = []
         for at, item in enumerate(request.requests):
             try:
-                plans.append(await self._plan(call, item, f"requests[{at}]."))
+                plans.append(await creating.plan(self._parts, call, item, f"requests[{at}]."))
             except CallerError as error:
                 plans.append(error)
             if at % _AT_ONCE == 0:
@@ -91,7 +79,7 @@ class Customers(Statements, Exporting, Erasing):
         for start in range(0, len(good), _AT_ONCE):
             part = good[start : start + _AT_ONCE]
             await self._parts.writer.prepare([draft for plan in part for draft in plan.drafts], call.now)
-            changes += [self._change(call, plan) for plan in part]
+            changes += [creating.change(self._parts, call, plan) for plan in part]
             await asyncio.sleep(0)
 
         def respond(results: Sequence[Result]) -> v1.BatchCreateCustomersResponse:
@@ -109,7 +97,7 @@ class Customers(Statements, Exporting, Erasing):
             return response
 
         results, replay = await self._parts.journal.commit(
-            call, [c for c, _ in changes], respond, fields_changed=_changed(good), repeatable=repeatable
+            call, [c for c, _ in changes], respond, fields_changed=creating.changed(good), repeatable=repeatable
         )
         return v1.BatchCreateCustomersResponse.FromString(replay) if replay is not None else respond(results)
 
@@ -140,41 +128,3 @@ class Customers(Statements, Exporting, Erasing):
             response.statements.restrictions.extend(facts.restrictions)
             response.reads.extend(await reads_of(self._parts.store, Subject(facts.subject)))
         return response
-
-    async def _plan(self, call: Call, request: v1.CreateCustomerRequest, path: str) -> Plan:
-        customer = CustomerId(names.new_id())
-        if request.customer_id:
-            customer = names.customer_id(request.customer_id, f"{path}customer_id")
-            # Records without their customer's: only somebody who writes in the database leaves them. They are nobody's.
-            owner = names.owner_of_customer(customer)
-            if await self._parts.store.list_rows(owner, f"{owner}/", "", 1):
-                raise refused(Result.EXISTS)
-        drafts = []
-        if request.HasField("contact"):
-            drafts.append(await contact_draft(self._parts, call, customer, request.contact, f"{path}contact"))
-        for at, card in enumerate(request.cards):
-            drafts.append(await card_draft(self._parts, call, customer, card, f"{path}cards[{at}]"))
-        if len({draft.name for draft in drafts}) < len(drafts):
-            raise InvalidArgument(f"{path}cards", "must have different names")
-        return Plan(customer, drafts)
-
-    def _change(self, call: Call, plan: Plan) -> tuple[Change, v1.CreateCustomerResponse]:
-        name = names.customer_name(plan.customer)
-        facts = CustomerFacts(subject=plan.subject, create_time=call.now)
-        puts, digests = [], []
-        for put, written, replaced in (
-            self._parts.writer.put_facts(name, facts, call.now),
-            *(self._parts.writer.put(draft, call.now) for draft in plan.drafts),
-        ):
-            puts.append(put)
-            digests.append((put.row.record_name, written, replaced))
-        response = v1.CreateCustomerResponse(record_names=[draft.name for draft in plan.drafts])
-        shown = response.customer
-        shown.record_name, shown.customer_id, shown.etag = name, plan.customer, puts[0].row.key_id.hex()
-        shown.create_time.FromMilliseconds(call.now)
-        shown.update_time.FromMilliseconds(call.now)
-        return Change(Item(names.owner_of(name), tuple(puts)), plan.subject, digests), response
-
-
-def _changed(plans: Sequence[Plan]) -> list[str]:
-    return sorted({name for plan in plans for draft in plan.drafts for name in draft.fields()})

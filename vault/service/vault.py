@@ -44,6 +44,7 @@ from vault.service.keys import Keys
 from vault.service.logs import Logs
 from vault.service.mail import Mail
 from vault.service.opening import Records
+from vault.service.ordering import Ordering
 from vault.service.orders import Orders
 from vault.service.parts import Parts
 from vault.service.payments import Payments
@@ -78,6 +79,7 @@ _SERVICES: Mapping[str, Callable[[Parts], object]] = {
     "AuditService": Logs,
     "RetentionService": Expiries,
     "VisitorService": Visitors,
+    "OrderService": Ordering,
 }
 
 

@@ -24,6 +24,7 @@ from typing import NamedTuple, Protocol, Self
 from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.expiring import ExpiryStore
+from vault.storage.feed import OrderFeed
 from vault.storage.queue import Chunk, MailStore, QueuePut
 from vault.storage.searching import LogSearch
 from vault.storage.stats import StoreFigures, WriterStats
@@ -403,7 +404,17 @@ class Figures(Protocol):
 
 
 class Storage(
-    RecordStore, MailStore, SystemStore, LogStore, VisitStore, Upkeep, ExpiryStore, Figures, LogSearch, Protocol
+    RecordStore,
+    MailStore,
+    SystemStore,
+    LogStore,
+    VisitStore,
+    OrderFeed,
+    Upkeep,
+    ExpiryStore,
+    Figures,
+    LogSearch,
+    Protocol,
 ):
     """A whole driver."""
 

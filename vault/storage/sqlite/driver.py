@@ -10,6 +10,7 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.errors import OutcomeUnknown, VaultError
 from vault.storage.expiring import Place
+from vault.storage.feed import FeedItem
 from vault.storage.port import (
     ClockNote,
     Committed,
@@ -238,6 +239,10 @@ class SqliteStorage(MailTables):
     async def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
         """See the port."""
         return self._read.newest_checkpoint(log_id)
+
+    async def order_feed(self, after: int, limit: int) -> Sequence[FeedItem]:
+        """See the port."""
+        return self._read.order_feed(after, limit)
 
     # VisitStore
 

@@ -18,8 +18,9 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.storage.engine import sqlite3
 from vault.storage.expiring import Place
+from vault.storage.feed import FeedItem
 from vault.storage.port import ClockNote, Locked, Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
-from vault.storage.sqlite import failures, rows
+from vault.storage.sqlite import failures, feed, rows
 from vault.storage.sqlite.connection import connect, read_only_uri
 from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
@@ -77,6 +78,11 @@ class Reader:
         """The rows that exist, each with its live key."""
         found = _reading(lambda: rows.select(self._data, _FETCH_LOCKED, [(owner_of(name), name) for name in names]))
         return list(map(_locked, found))
+
+    def order_feed(self, after: int, limit: int) -> list[FeedItem]:
+        """Orders after a number."""
+        found = _reading(lambda: self._data.execute(feed.SINCE, (after, limit)).fetchall())
+        return [FeedItem(*item) for item in found]
 
     def fetch_keys(self, records: Sequence[Row]) -> dict[KeyId, WrappedKey]:
         """Their live keys."""

@@ -20,6 +20,7 @@ from sqlite_utils.migrations import Migrations
 from vault.errors import ConfigError
 from vault.storage.engine import sqlite3
 from vault.storage.sqlite.connection import transaction
+from vault.storage.sqlite.feed import FEED
 from vault.storage.sqlite.mail_schema import MAIL
 
 data_migrations = Migrations("vault.data")
@@ -138,6 +139,12 @@ def data_expiry(db: Database) -> None:
 def data_visits(db: Database) -> None:
     """Counts of visits, by domain and hour and by page and hour."""
     _execute(db, (_DATA_VISITS,))
+
+
+@data_migrations()
+def data_orders(db: Database) -> None:
+    """Orders as they come."""
+    _execute(db, FEED)
 
 
 @keys_migrations()
