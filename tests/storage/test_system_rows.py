@@ -4,7 +4,8 @@ import pytest
 
 from tests.storage.conftest import VAULT_ID, Driver
 from vault.errors import AlreadyExists
-from vault.storage.port import Storage, SystemRow, VaultKeyRow
+from vault.storage.port import Storage
+from vault.storage.system import SystemRow, VaultKeyRow
 
 
 def _row(row: str, version: int = 1, *, kind: str = "system", sealed: bytes = b"sealed") -> SystemRow:

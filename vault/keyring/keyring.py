@@ -15,7 +15,7 @@ from vault.keyring.root import RootKeyProvider
 from vault.keyring.sealing import Sealing
 from vault.keyring.system_rows import SystemRows
 from vault.keyring.vault_keys import VaultKeys
-from vault.storage.port import SystemStore
+from vault.storage.system import SystemStore
 
 _LOOKUP = "lookup-key"
 LOG_KEY = "log-key"

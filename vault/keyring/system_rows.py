@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from vault.crypto.vault_key import RowName
 from vault.errors import DataLoss, InvalidArgument, OpenError
 from vault.keyring.vault_keys import VaultKeys
-from vault.storage.port import SystemRow, SystemStore
+from vault.storage.system import SystemRow, SystemStore
 
 SYSTEM = "system"
 

@@ -3,7 +3,7 @@
 from vault.crypto.vault_key import RowName, VaultKey, new_vault_key, wrap_context
 from vault.errors import ConfigError, OpenError
 from vault.keyring.root import RootKeyProvider
-from vault.storage.port import SystemStore, VaultKeyRow
+from vault.storage.system import SystemStore, VaultKeyRow
 
 ACTIVE = "active"
 

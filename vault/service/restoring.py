@@ -38,12 +38,14 @@ from vault.service.closing import Logs, close, decide
 from vault.service.entries import Touched, new_subject, touched_entry
 from vault.service.missing import LOST, Missing
 from vault.service.opening import Records, customer_facts
+from vault.service.root_key import root_key_provider
 from vault.service.settings import Settings
-from vault.service.vault import finish_erasures, root_key_provider
-from vault.storage.port import Locked, RecordStore, Row, SystemStore, WrappedKey
+from vault.service.starting import finish_erasures
+from vault.storage.port import Locked, RecordStore, Row, WrappedKey
 from vault.storage.sqlite import SqliteStorage
 from vault.storage.sqlite.repair import Look, Repair
 from vault.storage.sqlite.survey import Survey
+from vault.storage.system import SystemStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from vault.errors import ConfigError
 from vault.keyring.system_rows import SystemRows
 from vault.keyring.vault_keys import VaultKeys
 from vault.service.places import place_of
+from vault.service.root_key import root_key_provider
 from vault.service.settings import Settings
-from vault.service.vault import root_key_provider
 from vault.service.witness import Witness
 from vault.storage.sqlite import SqliteStorage
 

@@ -13,10 +13,11 @@ from typing import Any
 from vault.errors import ConfigError, DataLoss
 from vault.storage import engine
 from vault.storage.engine import sqlite3
-from vault.storage.port import ClockNote, VaultKeyRow
+from vault.storage.port import ClockNote
 from vault.storage.sqlite import failures
 from vault.storage.sqlite.connection import check_file, connect
 from vault.storage.sqlite.startup import LOG_SIZE
+from vault.storage.system import VaultKeyRow
 
 _INTERRUPTED = 9
 _NO_STORE = {None, 1, 11, 26}

@@ -25,9 +25,11 @@ from vault.crypto.record_lock import KeyId
 from vault.domain.names import Owner, RecordName
 from vault.storage.expiring import ExpiryStore
 from vault.storage.feed import OrderFeed
+from vault.storage.logs import LogStore
 from vault.storage.queue import Chunk, MailStore, QueuePut
 from vault.storage.searching import LogSearch
-from vault.storage.stats import StoreFigures, WriterStats
+from vault.storage.stats import Figures
+from vault.storage.system import SystemStore
 from vault.storage.visits import Visits, VisitStore
 
 
@@ -212,28 +214,6 @@ FinishEntry = Callable[[Owner, Sequence[Row]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class SystemRow:
-    """A sealed row of the key store: `epochs/{hex}` and the like."""
-
-    kind: str
-    row: str
-    version: int
-    n: int
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class VaultKeyRow:
-    """One version of the vault key, wrapped by its own version of the root key."""
-
-    n: int
-    state: str
-    """A NIST SP 800-57 state: `active`, `deactivated`, …"""
-    created_at: int
-    wrapped: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class ClockNote:
     """What the store remembers of the clock, for jobs that destroy what is old."""
 
@@ -302,66 +282,6 @@ class RecordStore(Protocol):
         """Erase an owner."""
 
 
-class SystemStore(Protocol):
-    """Vault keys and system rows, as the keyring needs them."""
-
-    async def vault_id(self) -> bytes:
-        """The deployment's 16 bytes, the same in both stores."""
-
-    async def vault_keys(self) -> Sequence[VaultKeyRow]:
-        """All versions of the vault key, ascending."""
-
-    async def add_vault_key(self, row: VaultKeyRow) -> None:
-        """Insert a version; an existing one is never replaced."""
-
-    async def system_row(self, kind: str, row: str, version: int | None = None) -> SystemRow | None:
-        """One version of a system row, the newest unless told."""
-
-    async def system_rows(
-        self, kind: str, prefix: str = "", after: str = "", limit: int = 1 << 31
-    ) -> Sequence[SystemRow]:
-        """The newest version of each system row of a kind whose name starts with `prefix`, ascending, after `after`."""
-
-    async def count_system_rows(self, kind: str, prefix: str) -> int:
-        """How many rows of a kind have names that start with `prefix`, versions included."""
-
-    async def add_system_rows(self, rows: Sequence[SystemRow], *, ignore_existing: bool = False) -> int:
-        """Insert rows in one transaction, durable on return; how many were added.
-
-        Raises:
-            AlreadyExists: a row is there and `ignore_existing` is not set; then none was added.
-        """
-
-    async def remove_system_rows(self, kind: str, before: str) -> None:
-        """Destroy the rows of a kind whose names sort before `before`, in every version."""
-
-
-class LogStore(Protocol):
-    """The log's bytes, as the audit layer needs them."""
-
-    async def acquire_log(self, log_id: str, holder: str, now: int, lease_ms: int) -> bool:
-        """Take or renew the lease of one writer; False if another holder's lease has not run out."""
-
-    async def log_ids(self) -> Sequence[str]:
-        """All logs, ascending."""
-
-    async def log_size(self, log_id: str) -> int:
-        """Durable entries of a log."""
-
-    async def log_entries(self, log_id: str, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """(index, entry) ascending from `start`.
-
-        Beside each entry the driver keeps its leaf hash, SHA-256(0x00 || entry): with it the offline verifier can name
-        an edited entry exactly, where two signed roots alone would only give a range.
-        """
-
-    async def add_checkpoint(self, log_id: str, size: int, note: str) -> None:
-        """Keep a signed checkpoint, and note the size in the key store (restores are detected by it)."""
-
-    async def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
-        """(size, signed note)."""
-
-
 class Upkeep(Protocol):
     """What is run at start-up and every hour."""
 
@@ -390,17 +310,6 @@ class Upkeep(Protocol):
 
     async def purge(self, before: int) -> Purged:
         """Destroy keys that were retired before a time, unless a row opens under one; durable on return."""
-
-
-class Figures(Protocol):
-    """What whoever runs the vault watches."""
-
-    @property
-    def writer_stats(self) -> WriterStats:
-        """What commits did so far; costs nothing."""
-
-    async def figures(self) -> StoreFigures:
-        """How the stores stand; takes a while, but not the event loop's."""
 
 
 class Storage(

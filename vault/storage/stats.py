@@ -1,6 +1,7 @@
-"""What the writer did, in figures: noted by its thread, read by whoever watches."""
+"""What the writer did and how the stores stand, in figures: noted by its thread, read by whoever watches."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from vault.domain.histogram import SECONDS, SIZES, Histogram
 
@@ -46,3 +47,14 @@ class StoreFigures:
 
 COUNTED = 100_000
 """A count beyond this says no more than that it is large, and would take long."""
+
+
+class Figures(Protocol):
+    """What whoever runs the vault watches."""
+
+    @property
+    def writer_stats(self) -> WriterStats:
+        """What commits did so far; costs nothing."""
+
+    async def figures(self) -> StoreFigures:
+        """How the stores stand; takes a while, but not the event loop's."""

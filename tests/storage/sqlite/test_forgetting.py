@@ -11,8 +11,9 @@ from tests.storage.conftest import SqliteDriver
 from tests.storage.values import LOG, NOW, commit, item, name, owner, put, remove, store_one, work
 from vault.errors import OutcomeUnknown
 from vault.storage.engine import sqlite3
-from vault.storage.port import Put, SystemRow
+from vault.storage.port import Put
 from vault.storage.sqlite import connection, driver, house
+from vault.storage.system import SystemRow
 
 
 def _bytes(sqlite: SqliteDriver) -> bytes:

@@ -9,7 +9,7 @@ from tests.storage.values import LOG, name, store_one
 from vault.errors import ConfigError, DataLoss
 from vault.storage import inspect
 from vault.storage.engine import sqlite3
-from vault.storage.port import VaultKeyRow
+from vault.storage.system import VaultKeyRow
 
 SECONDS = 10.0
 

@@ -17,10 +17,11 @@ from vault.keyring.keyring import Keyring
 from vault.policy.model import Caller
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
+from vault.service.root_key import root_key_provider
 from vault.service.settings import Settings
-from vault.service.vault import root_key_provider
-from vault.storage.port import Locked, SystemRow, VaultKeyRow, Work
+from vault.storage.port import Locked, Work
 from vault.storage.sqlite.reader import Reader
+from vault.storage.system import SystemRow, VaultKeyRow
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED
 from vault.store.v1.record_pb2 import CustomerFacts, StoredRecord
 

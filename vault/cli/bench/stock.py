@@ -31,8 +31,8 @@ from vault.keyring.keyring import Keyring
 from vault.keyring.purposes import Pinned
 from vault.policy import load as policy_file
 from vault.policy.model import Policy
+from vault.service.root_key import root_key_provider
 from vault.service.settings import Settings
-from vault.service.vault import root_key_provider
 from vault.storage.port import Item, Result, Row, Work
 from vault.storage.sqlite import SqliteStorage
 from vault.storage.sqlite.reader import Reader

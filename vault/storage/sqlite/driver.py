@@ -21,8 +21,6 @@ from vault.storage.port import (
     Purged,
     Row,
     SeenRequest,
-    SystemRow,
-    VaultKeyRow,
     Work,
     WrappedKey,
 )
@@ -35,6 +33,7 @@ from vault.storage.sqlite.reader import Reader, count_retired
 from vault.storage.sqlite.sweep import sweep
 from vault.storage.sqlite.writer import Writer
 from vault.storage.stats import StoreFigures, WriterStats
+from vault.storage.system import SystemRow, VaultKeyRow
 from vault.storage.visits import CountedBy
 
 ERASURE_WAITS_S = 15.0

@@ -19,12 +19,13 @@ from vault.domain.names import Owner, RecordName, owner_of
 from vault.storage.engine import sqlite3
 from vault.storage.expiring import Place
 from vault.storage.feed import FeedItem
-from vault.storage.port import ClockNote, Locked, Row, SeenRequest, SystemRow, VaultKeyRow, WrappedKey
+from vault.storage.port import ClockNote, Locked, Row, SeenRequest, WrappedKey
 from vault.storage.sqlite import failures, feed, rows
 from vault.storage.sqlite.connection import connect, read_only_uri
 from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
 from vault.storage.stats import COUNTED
+from vault.storage.system import SystemRow, VaultKeyRow
 
 _ROW = "SELECT owner, record_name, key_id, version, written_at, expires_at, stored FROM records"
 _KEY = "SELECT owner, record_name, key_id, n, created_at, wrapped FROM key_places JOIN slots USING (slot)"

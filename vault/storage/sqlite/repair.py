@@ -17,7 +17,7 @@ from vault.crypto.merkle import leaf_hash
 from vault.domain.names import Owner
 from vault.errors import ConfigError, ResourceExhausted
 from vault.storage.engine import sqlite3
-from vault.storage.port import Row, SystemRow, VaultKeyRow, WrappedKey
+from vault.storage.port import Row, WrappedKey
 from vault.storage.sqlite import failures, rows, slots
 from vault.storage.sqlite.connection import connect, transaction, truncate
 from vault.storage.sqlite.owed import retire
@@ -26,6 +26,7 @@ from vault.storage.sqlite.reader import Reader
 from vault.storage.sqlite.schema import data_migrations, keys_migrations, migrate
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
 from vault.storage.sqlite.survey import START, Joined, Place, joined
+from vault.storage.system import SystemRow, VaultKeyRow
 
 T = TypeVar("T")
 

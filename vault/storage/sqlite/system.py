@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from vault.domain.names import Owner, RecordName, owner_of
 from vault.errors import AlreadyExists
 from vault.storage.engine import sqlite3
-from vault.storage.port import ClockNote, SystemRow, VaultKeyRow
+from vault.storage.port import ClockNote
 from vault.storage.sqlite import rows, slots
 from vault.storage.sqlite.stores import Stores
+from vault.storage.system import SystemRow, VaultKeyRow
 
 _SYSTEM_ROWS = "INSERT INTO system_rows (kind, row, version, n, sealed) {values}"
 _DESTROY = """UPDATE system_rows SET sealed = zeroblob(length(sealed)), destroyed = 1

@@ -11,8 +11,8 @@ from vault.crypto.vault_key import wrap_context
 from vault.errors import ConfigError, DataLoss, OpenError
 from vault.keyring.root import RootKeyProvider
 from vault.pki import files
+from vault.service.root_key import root_key_provider
 from vault.service.settings import RootKeySettings
-from vault.service.vault import root_key_provider
 from vault.storage import inspect
 
 _OTHERS: Final = 0o077
