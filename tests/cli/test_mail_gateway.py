@@ -47,6 +47,21 @@ async def test_a_message_of_a_known_mailbox_is_its_customers(tmp_path: Path) -> 
                     assert [message async for message in mail.list_messages(recipient="Ann@b.example")]
 
 
+async def test_what_is_larger_than_the_vault_takes_is_refused_for_good(tmp_path: Path) -> None:
+    """By the vault's limit, which is below the gateway's here; nothing of it is left."""
+    home = make_home(tmp_path)
+    with (home / "vault.toml").open("a") as file:
+        file.write("\n[mail]\nmax_message_bytes = 200_000\n")
+    with serving(home) as vault:
+        async with next_hop(Hop(answer=lambda _: "451 4.2.0 not yet")) as hop:
+            config = configure(vault.home, lmtp=0, hop=f"smtp:{hop.address}")
+            async with gateway(config) as ([lmtp], admin):
+                assert (await _sent(lmtp, b"x" * 198 + b"\r\n", 1000)).startswith("250")
+                assert (await _sent(lmtp, b"x" * 198 + b"\r\n", 1001)).startswith("552 5.3.4")
+                assert (await _sent(lmtp, b"x" * 198 + b"\r\n", 20_000)).startswith("552 5.3.4")
+                assert "customer_vault_mail_waiting 1.0" in await _page(admin)
+
+
 def test_a_wrong_setting_is_said_before_anything_runs(running_vault: RunningVault, tmp_path: Path) -> None:
     """Exit code 2, and the key."""
     file = tmp_path / "gateway.toml"
@@ -71,6 +86,15 @@ async def _send(address: str, text: bytes, recipient: str = "b@b.example", hello
         await client.begin(recipient)
         client.send((b"\r\n" + text).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n")
         assert (await client.reply()).startswith("250")
+
+
+async def _sent(address: str, line: bytes, lines: int) -> str:
+    """The reply to a text of so many lines."""
+    async with Client(address) as client:
+        await client.greet("LHLO")
+        await client.begin("b@b.example")
+        client.send(line * lines + b".\r\n")
+        return await client.reply()
 
 
 def _unstuffed(text: bytes) -> bytes:

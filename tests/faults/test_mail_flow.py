@@ -58,7 +58,7 @@ async def test_a_thousand_messages_survive_kills(tmp_path: Path, figures: Figure
     """The whole."""
     home = await asyncio.to_thread(make_home, tmp_path)
     async with flowing(home, 4) as flow:
-        await _kill_while_it_flows(flow, 1000, (0.1, 3.0))
+        await _kill_while_it_flows(flow, 1000, (0.05, 1.0))
     _check(flow, 1000, figures)
 
 

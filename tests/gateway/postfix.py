@@ -1,7 +1,8 @@
 """A real Postfix as an instance of the test's own: its files in a temporary folder, its ports on the loopback.
 
 It is configured by the very lines that docs/mail.md tells users to paste (`pasted`); what is added here is where its
-files are, that it looks at its queue every second, and that everything goes to a sink of the test. The machine's own
+files are, that it looks at its queue every second, that it takes clients on the loopback for strangers where the page
+says so, and that everything goes to a sink of the test. The machine's own
 Postfix, if one runs, is not touched.
 
 Postfix needs root to start, as its master gives ports and folders to others; without it the tests are skipped.
@@ -168,6 +169,7 @@ minimal_backoff_time = 1s
 maximal_backoff_time = 2s
 transport_retry_time = 1s
 smtpd_client_connection_count_limit = 0
+smtpd_forbid_bare_newline_exclusions =
 default_process_limit = 50
 local_transport = smtp
 smtp_line_length_limit = 0

@@ -87,3 +87,16 @@ def test_little_is_kept_of_a_large_text() -> None:
         body.feed((b"x" * 98 + b"\r\n") * 655)
     assert len(body._held) <= 5
     assert len(body.top) == 262_144
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"a", b"\0"]), max_size=12).map(b"".join), st.integers(0, 24)
+)
+def test_what_is_sent_is_judged_as_what_comes_is(text: bytes, cut: int) -> None:
+    """However it is cut: what our own server would refuse is not sent, and all else is."""
+    stuffing = Stuffing()
+    wire = stuffing.feed(text[:cut]) + stuffing.feed(text[cut:]) + stuffing.end()
+    bare = text.replace(b"\r\n", b"")
+    assert (stuffing.fault is None) == (not {b"\r", b"\n", b"\0"} & {bare[i : i + 1] for i in range(len(bare))})
+    if stuffing.fault is None:
+        assert _read(wire)[1].fault is None

@@ -9,7 +9,7 @@ from tests.gateway import odd
 from tests.gateway.chain import Chain, chain, unstuffed, without_trace
 from tests.gateway.fake_store import FakeStore
 from tests.gateway.postfix import Ports, Postfix, free_ports, postfix
-from tests.gateway.talk import until
+from tests.gateway.talk import Client, until
 from vault.domain.names import Owner
 from vault.errors import Unavailable
 
@@ -94,9 +94,14 @@ async def test_addresses_beyond_ascii_come_through(server: Postfix) -> None:
     """SMTPUTF8, on both sides."""
     async with chain(server, FakeStore()) as running:
         await running.send(
-            "Subject: \u00fc\r\n\r\nhi\r\n".encode(), "\u00fc@b.example", words=" SMTPUTF8 BODY=8BITMIME"
+            "Subject: \u00fc\r\n\r\nhi\r\n".encode(),
+            "\u00fc@b.example",
+            sender="\u00e4@a.example",
+            words=" SMTPUTF8 BODY=8BITMIME",
         )
         [got] = await running.arrived(1)
+        assert got.sender.startswith("MAIL FROM:<\u00e4@a.example>")
+        assert "SMTPUTF8" in got.sender.split()
         assert got.recipients[0].startswith("RCPT TO:<\u00fc@b.example>")
 
 
@@ -113,3 +118,22 @@ async def test_a_vault_that_is_away_makes_postfix_come_again(server: Postfix) ->
         await running.arrived(1)
         await until(lambda: not server.queue())
         assert len(running.sink.got) == 1
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n"])
+async def test_one_message_comes_in_and_one_goes_out(server: Postfix, end: bytes) -> None:
+    """SMTP smuggling (CVE-2023-51764): what stands behind a false end goes along as text, or is refused."""
+    smuggled = b"MAIL FROM:<evil@a.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\nsmuggled\r\n"
+    async with chain(server, FakeStore()) as running:
+        async with Client(f"127.0.0.1:{server.ports.submit}") as client:
+            await client.greet("EHLO")
+            await client.begin("b@b.example")
+            client.send(b"Subject: x\r\n\r\nseen" + end + smuggled + b".\r\n")
+            assert (await client.reply()).startswith("250")
+            assert (await client.say("NOOP")).startswith("250")
+        [got] = await running.arrived(1)
+        await until(lambda: not server.queue())
+        assert got.recipients[0].startswith("RCPT TO:<b@b.example>")
+        assert b"smuggled" in got.text
+        assert len(running.sink.got) == 1
+        assert b"\n" not in got.text.replace(b"\r\n", b"")

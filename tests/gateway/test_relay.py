@@ -345,12 +345,46 @@ async def test_what_was_given_back_is_tried_when_it_is_due(monkeypatch: pytest.M
             await until(lambda: office.store.gone)
 
 
-async def test_addresses_beyond_ascii_do_not_go_where_they_cannot_be_read() -> None:
-    """A hop without SMTPUTF8: the sender is told (RFC 6531, 3.5); the report that quotes it is refused as well."""
+@pytest.mark.parametrize(
+    ("sender", "fate", "reports"), [("s@a.example", Fate.BOUNCED, 1), ("\u00fc@a.example", Fate.DROPPED, 0)]
+)
+async def test_addresses_beyond_ascii_do_not_go_where_they_cannot_be_read(
+    sender: str, fate: Fate, reports: int
+) -> None:
+    """A hop without SMTPUTF8: the sender is told (RFC 6531, 3.5), by a report that asks for it only if it must."""
     async with next_hop(Hop(extensions=("8BITMIME",))) as hop:
         office = Office(hop)
         kept = office.put()
-        kept.envelope = Envelope("s@a.example", (A,), smtputf8=True)
+        kept.envelope = Envelope(sender, (Recipient("\u00e4@b.example"),), smtputf8=True)
         async with office.working():
             await until(lambda: office.store.gone)
-        assert kept.results == {0: Result(Fate.DROPPED, "5.6.7")}
+        assert kept.results == {0: Result(fate, "5.6.7")}
+        assert [got.recipients for got in hop.got] == [["RCPT TO:<s@a.example>"]] * reports
+        assert all("Final-Recipient: utf-8; \u00e4@b.example".encode() in got.text for got in hop.got)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"x\r\n\n.\nMAIL FROM:<evil@a.example>\r\nx\r\n", "5.6.11"),
+        (b"x\n.\r\nMAIL FROM:<evil@a.example>\r\nx\r\n", "5.6.11"),
+        (b"x\r\n" * 30_000 + b"x\r.\r\nMAIL FROM:<evil@a.example>\r\n", "5.6.11"),
+        (b"the end is bare\r", "5.6.11"),
+        (b"x\0\r\n", "5.6.0"),
+    ],
+)
+async def test_no_text_is_sent_that_means_two_things(text: bytes, status: str) -> None:
+    """Another program than ours stored it; none of the dangerous part leaves, and the sender is told soon."""
+    async with next_hop(Hop()) as hop:
+        office = Office(hop)
+        kept = office.put(text=text)
+        async with office.working() as relay:
+            await until(lambda: kept.released)
+            await until(lambda: hop.broken_off)
+            assert [(why, said) for _, why, said in kept.released] == [(Why.UNDELIVERABLE, status)]
+            assert hop.got == []
+            assert not any("evil" in line for line in hop.lines)
+            kept.dead, kept.due, relay._next_dead_look = True, 0.0, 0.0
+            relay.call()
+            await until(lambda: office.store.gone)
+        assert [got.recipients for got in hop.got] == [["RCPT TO:<s@a.example> NOTIFY=NEVER"]]

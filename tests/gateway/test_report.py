@@ -5,6 +5,7 @@ import email.policy
 from email.message import EmailMessage
 from typing import cast
 
+from vault.gateway.body import Stuffing
 from vault.gateway.port import Envelope, Recipient
 from vault.gateway.report import Failure, report
 
@@ -55,3 +56,14 @@ def test_long_headers_are_cut_at_a_line() -> None:
                     b"X-A: b\r\n" * 5000)  # fmt: skip
     assert len(letter) < 20_000
     assert b"X-A: b\r\n\r\n--" in letter
+
+
+def test_what_is_quoted_has_the_line_ends_that_a_server_may_be_sent() -> None:
+    """Of a message that another program stored with others; and its text is no header for that."""
+    headers = b"X-A: b\nX-C: d\0\rX-E: f\n\nthe text"
+    letter = report("gw.example.org", Envelope("a@a.example", (BOB,)), [Failure(BOB, "5.6.11", "no")], 0.0, headers)
+    assert b"X-A: b\r\nX-C: d?\r\nX-E: f\r\n\r\n--" in letter
+    stuffing = Stuffing()
+    stuffing.feed(letter)
+    stuffing.end()
+    assert stuffing.fault is None

@@ -1,13 +1,14 @@
 """A conversation: what is promised is kept, what is in doubt is 451, what is wrong is said."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from tests.gateway.conftest import Serve
 from tests.gateway.talk import Client, until
 from vault.domain.names import Owner
-from vault.errors import OutcomeUnknown, Unavailable
+from vault.errors import InvalidArgument, OutcomeUnknown, Unavailable
 from vault.gateway.intake import MOST_OWNERS, MOST_STREAMS
 from vault.gateway.port import Envelope, Recipient
 from vault.gateway.session import Speech
@@ -296,3 +297,141 @@ async def test_a_stop_does_not_wait_for_ever(serve: Serve) -> None:
         await desk.front.stop(0.1)
         assert await busy.reply() == ""
         assert (len(desk.store.kept), len(desk.store.left)) == (0, 1)
+
+
+async def test_who_takes_no_replies_is_hung_up_on(serve: Serve) -> None:
+    """A slow reader: replies wait for it in a bounded place, and its socket is given up when its time is over."""
+    async with serve(idle=0.3) as desk:
+        async with Client(desk.address) as client:
+            await client.greet()
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            # The kernel's buffers take some megabytes of replies before any of them waits here.
+            with contextlib.suppress(ConnectionError):
+                while desk.front._sessions:
+                    client.send(b"NOOP\r\n" * 10_000)
+                    async with asyncio.timeout(20):
+                        await client.writer.drain()
+            await until(lambda: not desk.front._sessions)
+        async with Client(desk.address) as other:
+            assert (await other.greet()).startswith("250")
+
+
+async def test_a_client_that_sends_no_more_gets_no_promise(serve: Serve) -> None:
+    """Half-open: it has closed its side in the middle of a text, or of a line."""
+    async with serve() as desk:
+        for last in (b"half a message\r\n", b"all but the dot\r\n.", b"a bare end\r\n.\n"):
+            async with Client(desk.address) as client:
+                await client.greet()
+                await client.begin("1@a.example")
+                client.send(last)
+                client.writer.write_eof()
+                assert await client.reply() == ""
+        async with Client(desk.address) as client:
+            await client.reply()
+            client.send(b"LHLO clie")
+            client.writer.write_eof()
+            assert await client.reply() == ""
+        assert (desk.store.kept, len(desk.store.left)) == ({}, 3)
+
+
+async def test_a_client_that_is_gone_before_its_reply_is_stored_once(serve: Serve) -> None:
+    """It comes again under the same name in its queue, and what was stored for nobody to hear is that message."""
+    async with serve() as desk:
+        desk.store.gate = asyncio.Event()
+        for number in (1, 2):
+            async with Client(desk.address) as client:
+                await client.greet()
+                await client.say("XFORWARD IDENT=Q1")
+                await client.begin("1@a.example")
+                client.send(b"text\r\n.\r\n")
+                await until(lambda number=number: desk.store.begun == number)  # type: ignore[misc]
+                desk.store.gate.set()
+                if number == 2:
+                    assert (await client.reply()).startswith("250")
+            await until(lambda: not desk.front._sessions)
+        assert [kept.body for kept in desk.store.kept.values()] == [b"text\r\n"]
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n"])
+async def test_no_second_message_is_smuggled_in(serve: Serve, end: bytes) -> None:
+    """What stands behind a false end is text, never commands; the whole is refused at its true end."""
+    async with serve() as desk, Client(desk.address) as client:
+        await client.greet()
+        await client.begin("1@a.example")
+        smuggled = b"MAIL FROM:<evil@a.example>\r\nRCPT TO:<2@a.example>\r\nDATA\r\nsmuggled\r\n.\r\n"
+        client.send(b"seen" + end + smuggled)
+        assert (await client.reply()).startswith("550 5.6.")
+        assert (await client.say("NOOP")).startswith("250")
+        assert not desk.store.kept
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00" + bytes(600),
+        b"\r\n" * 200,
+        b"NOOP\nNOOP\r\n",
+        b"A" * 100_000,
+        b"\xff\xfe\r\n" * 200,
+        b"MAIL FROM:<" + b"a" * 4090 + b">\r\n" * 30,
+    ],
+)
+async def test_garbage_ends_a_conversation_and_leaves_nothing(serve: Serve, garbage: bytes) -> None:
+    """Sent at once, without reading; a browser that was made to, a TLS client, or nobody that makes sense."""
+    async with serve() as desk:
+        async with Client(desk.address) as client:
+            await client.greet()
+            client.send(garbage * 30)
+            said = []
+            with contextlib.suppress(ConnectionError):
+                while reply := await client.reply():
+                    said.append(reply[:3])
+            assert set(said) <= {"421", "500", "501", "503"}
+        await until(lambda: not desk.front._sessions)
+        assert desk.store.begun == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("MAIL FROM:<\u00fc@example.org> SMTPUTF8", "250"),
+        ("MAIL FROM:<\u00fc@example.org> SMTPUTF8 BODY=8BITMIME", "250"),
+        ("MAIL FROM:<\u00fc@example.org>", "553 5.6.7"),
+        ("MAIL FROM:<a@example.org> BODY=BINARYMIME", "501"),
+        ("MAIL FROM:<a@example.org> SMTPUTF8=yes", "501"),
+        ("MAIL FROM:<a@example.org> BODY=7BIT", "250"),
+        ("MAIL FROM:<a@example.org> AUTH=<>", "555"),
+    ],
+)
+async def test_what_was_announced_is_taken_and_nothing_else(serve: Serve, line: str, code: str) -> None:
+    """RFC 6531, 3.5 (an address beyond ASCII needs the word), RFC 6152, RFC 3030."""
+    async with serve() as desk, Client(desk.address) as client:
+        hello = await client.greet()
+        assert "SMTPUTF8" in hello
+        assert "BINARYMIME" not in hello
+        assert "CHUNKING" not in hello
+        assert (await client.say(line)).startswith(code)
+
+
+async def test_a_recipient_beyond_ascii_needs_the_word_too(serve: Serve) -> None:
+    """In its transaction."""
+    async with serve() as desk, Client(desk.address) as client:
+        await client.greet()
+        await client.say("MAIL FROM:<a@example.org>")
+        assert (await client.say("RCPT TO:<\u00fc@example.org>")).startswith("553 5.6.7")
+        await client.say("RSET")
+        await client.say("MAIL FROM:<\u00fc@example.org> SMTPUTF8")
+        assert (await client.say("RCPT TO:<\u00fc@example.org>")).startswith("250")
+
+
+async def test_what_the_vault_has_no_room_for_by_its_own_limit_is_refused_for_good(serve: Serve) -> None:
+    """It would be the same again: the sender is told now, and not after days."""
+    async with serve() as desk, Client(desk.address) as client:
+        desk.store.refuse[Owner("domains/b.example")] = InvalidArgument("size", "must be at most 65,536 bytes")
+        desk.store.refuse[Owner("domains/c.example")] = InvalidArgument("owner", "is odd")
+        await client.greet()
+        await client.begin("1@a.example", "2@b.example", "3@c.example")
+        client.send(b"text\r\n.\r\n")
+        assert [(await client.reply())[:9] for _ in range(3)] == ["250 2.0.0", "552 5.3.4", "451 4.3.0"]
+        assert desk.counts.get("received", "refused") == 1

@@ -104,19 +104,33 @@ class Stuffing:
 
     def __init__(self) -> None:
         self._tail = b"\r\n"
+        self.fault: Fault | None = None
+        """Why what was fed must not be sent; of a carriage return at the end of a piece, the next call tells."""
 
     def feed(self, text: bytes) -> bytes:
         """Take a piece of the text; return what to send."""
         if not text:
             return b""
         # The last two bytes that went out tell whether this piece, or its second byte, begins a line.
+        self._judge(text)
         joined = (self._tail + text).replace(b"\r\n.", b"\r\n..")
         sent, self._tail = joined[len(self._tail) :], (self._tail + text)[-2:]
         return sent
 
     def end(self) -> bytes:
         """What goes after the last piece: the end of its last line, if it has none, and the end of the text."""
+        if self._tail.endswith(b"\r"):
+            self.fault = self.fault or Fault.BARE_LINE_END
         return b".\r\n" if self._tail == b"\r\n" else _END
+
+    def _judge(self, text: bytes) -> None:
+        cut = self._tail.endswith(b"\r")  # a pair may be cut in two
+        joined, still = b"\r" * cut + text, text.endswith(b"\r")
+        pairs = joined.count(b"\r\n")
+        if joined.count(b"\r") - still != pairs or joined.count(b"\n") != pairs:
+            self.fault = self.fault or Fault.BARE_LINE_END
+        if b"\0" in text:
+            self.fault = self.fault or Fault.NUL
 
 
 def _beginning_of_end(data: bytes) -> int:

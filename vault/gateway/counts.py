@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from typing import Final
 
 FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
-    "received": ("outcome", "Recipients of texts that came: stored, or tempfail (the mail server keeps them)."),
+    "received": (
+        "outcome",
+        "Recipients of texts that came: stored, tempfail (the mail server keeps them), refused.",
+    ),
     "refused": ("reason", "Texts refused for good, by the rule of form that they break."),
     "connections": ("outcome", "Connections: served, or refused because there are too many."),
-    "relayed": ("outcome", "Recipients by attempt: delivered, tempfail (tried again later), failed (reported)."),
+    "relayed": (
+        "outcome",
+        "Recipients by attempt: delivered, tempfail (tried again), failed (reported); unfit messages.",
+    ),
     "bounced": ("outcome", "Reports of non-delivery: sent, or none because nobody may be told."),
     "next_hop": ("outcome", "Connections to the next hop: connected or unreachable."),
     "trouble": ("where", "What could not be done and is tried again: claim, deliver, settle."),

@@ -6,7 +6,9 @@ What a reply of the next hop means for a recipient:
     4xx     given back, and tried again later
     5xx     the sender is told, unless there is none or it asked not to be; completed when the next hop has the report
 
-A message whose time is over is not tried again, and all that are left of its recipients are told of.
+A message whose time is over is not tried again, and all that are left of its recipients are told of. So is one whose
+text must not be sent on: it was broken off in the middle, and with it the connection, so it is a dead letter from now
+on, and whoever claims those tells the sender.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ import structlog
 from vault.errors import OutcomeUnknown, RateLimited, ResourceExhausted, Unavailable, VaultError
 from vault.gateway import backoff, trace
 from vault.gateway.counts import Counts
-from vault.gateway.next_hop import NextHop, Unreachable
+from vault.gateway.next_hop import NextHop, Unfit, Unreachable
 from vault.gateway.port import Claimed, Envelope, Fate, Fetched, MailStore, Recipient, Result, Why
 from vault.gateway.reply import Reply
 from vault.gateway.report import Failure, report, to_be_told
@@ -51,6 +53,9 @@ class Errand:
         except Unreachable:
             self._counts.add("relayed", "tempfail")
             await self._give_back(Why.UNREACHABLE)
+        except Unfit as unfit:
+            self._counts.add("relayed", "unfit")
+            await self._give_back(Why.UNDELIVERABLE, unfit.reply.status)
         except VaultError as error:
             hop.abort()
             self._counts.add("trouble", "deliver")
@@ -109,7 +114,9 @@ class Errand:
             Unreachable: not now.
         """
         letter = report(self._hostname, envelope, told, self._message.arrived, trace.headers(self._top))
-        sender = Envelope("", (), body="8BITMIME", smtputf8=envelope.smtputf8)
+        # Only an address to which it goes needs SMTPUTF8: what the report quotes stands in parts of their own types
+        # (RFC 6533). Asked for without need, a next hop that refused the message for it would refuse the report too.
+        sender = Envelope("", (), body="8BITMIME", smtputf8=not envelope.sender.isascii())
         [reply] = await hop.deliver(sender, [Recipient(envelope.sender, "NEVER")], _once(letter), len(letter))
         if reply.passing:
             raise Unreachable

@@ -29,17 +29,17 @@ class _Mouth:
         self._full = False
         self.task = asyncio.create_task(self._run(work))
 
-    async def _run(self, work: Work) -> bool:
+    async def _run(self, work: Work) -> Exception | None:
         try:
             await work(self._pieces())
         except VaultError as error:
             log.warning("a message was not stored", error=type(error).__name__)
-            return False
+            return error
         finally:
             self._full = True
             while not self._queue.empty():  # whoever waits to put a piece in is let go
                 self._queue.get_nowait()
-        return True
+        return None
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         while (piece := await self._queue.get()) is not _LAST:
@@ -50,8 +50,8 @@ class _Mouth:
             await self._queue.put(piece)
 
 
-async def fan_out(pieces: AsyncIterator[bytes], works: Sequence[Work], finish: float) -> list[bool]:
-    """Give a text to all, and tell for each whether it was taken.
+async def fan_out(pieces: AsyncIterator[bytes], works: Sequence[Work], finish: float) -> list[Exception | None]:
+    """Give a text to all, and tell for each why it was not taken; None if it was.
 
     Args:
         pieces: the text; if it raises, every work is cancelled, and the error passes.
@@ -66,20 +66,21 @@ async def fan_out(pieces: AsyncIterator[bytes], works: Sequence[Work], finish: f
         for mouth in mouths:
             await mouth.feed(_LAST)
         await asyncio.wait([mouth.task for mouth in mouths], timeout=finish)
-        return [mouth.task.done() and _result(mouth.task) for mouth in mouths]
+        return [_result(mouth.task) if mouth.task.done() else TimeoutError() for mouth in mouths]
     finally:
         await _end([mouth.task for mouth in mouths])
 
 
-def _result(task: "asyncio.Task[bool]") -> bool:
+def _result(task: "asyncio.Task[Exception | None]") -> Exception | None:
     """An error that is not foreseen is a "no", too: nothing is known to be durable."""
     error = task.exception()
-    if error is not None:
-        log.error("a message was not stored", error=type(error).__name__)
-    return error is None and task.result()
+    if error is None:
+        return task.result()
+    log.error("a message was not stored", error=type(error).__name__)
+    return error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
 
 
-async def _end(tasks: Sequence["asyncio.Task[bool]"]) -> None:
+async def _end(tasks: Sequence["asyncio.Task[Exception | None]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vault.domain.names import Owner
+from vault.errors import InvalidArgument
+from vault.gateway.body import Fault
 from vault.gateway.counts import Counts
 from vault.gateway.fan_out import Work, fan_out
 from vault.gateway.owners import Owners
@@ -90,12 +92,14 @@ class Intake:
         """Store a message for each owner; a reply for each recipient, in their order."""
         owners = list(dict.fromkeys(each.owner for each in addressed))
         works = [self._work(owner, envelope, addressed, queue_id) for owner in owners]
-        kept = dict(zip(owners, await fan_out(text, works, _FINISH_S), strict=True))
-        for each in addressed:
-            self._counts.add("received", "stored" if kept[each.owner] else "tempfail")
-        if any(kept.values()):
+        errors = await fan_out(text, works, _FINISH_S)
+        said = dict(zip(owners, map(_reply, errors), strict=True))
+        replies = [said[each.owner] for each in addressed]
+        for reply in replies:
+            self._counts.add("received", "stored" if reply.taken else "tempfail" if reply.passing else "refused")
+        if STORED in replies:
             self._stored()
-        return [STORED if kept[each.owner] else NOT_NOW for each in addressed]
+        return replies
 
     def _work(
         self, owner: Owner, envelope: Envelope, addressed: Sequence[Addressed], queue_id: Callable[[], str]
@@ -104,3 +108,10 @@ class Intake:
         recipients = tuple(dict.fromkeys(each.recipient for each in addressed if each.owner == owner))
         theirs = replace(envelope, recipients=recipients)
         return lambda pieces: self._store.store(owner, theirs, pieces, queue_id)
+
+
+def _reply(error: Exception | None) -> Reply:
+    """What a mail server is told of a store's outcome; only what would be the same again is said to be for good."""
+    if error is None:
+        return STORED
+    return Fault.SIZE.value if isinstance(error, InvalidArgument) and error.field == "size" else NOT_NOW

@@ -4,8 +4,12 @@ Why our own, and not aiosmtplib: it takes a message as one `bytes` (50 MiB for e
 reply for all recipients together, where LMTP gives one for each. What is needed is EHLO, MAIL, RCPT, a text in pieces.
 
 The end of a text is sent only when its last piece has come whole and opened: until then the next server has nothing
-that it may act on, and a text that turns out to be damaged is broken off by closing the connection. A reply that does
-not come leaves the outcome open: the message is tried again, and may arrive twice; that it is not lost counts more.
+that it may act on, and a text that turns out to be damaged is broken off by closing the connection. So is one with a
+line end that stands alone or a NUL: the front takes none, but another program may have stored it, and what is no end of
+a line to us may end the whole message for a careless server, and begin another with a sender of the writer's choice.
+
+A reply that does not come leaves the outcome open: the message is tried again, and may arrive twice; that it is not
+lost counts more.
 
 Bytes are never changed: what was declared (BODY, SMTPUTF8) is declared again to a server that knows the word. To one
 that does not, eight-bit text goes as it is, as everybody does it; an address that it could not read does not.
@@ -17,7 +21,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vault.gateway.body import Stuffing
+from vault.gateway.body import Fault, Stuffing
 from vault.gateway.port import Envelope, Recipient
 from vault.gateway.reply import Reply
 from vault.gateway.session import Speech
@@ -28,6 +32,14 @@ _LONGEST: Final = 4096
 _MOST_LINES: Final = 100
 _CONNECT_S: Final = 10.0
 NO_UTF8: Final = Reply(550, "5.6.7", "the next server does not take addresses beyond ASCII")
+
+
+class Unfit(Exception):  # noqa: N818 - an event
+    """The text could mean something else to the next server than to us; it was broken off, with the connection."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.name)
+        self.reply = fault.value
 
 
 class Unreachable(Exception):  # noqa: N818 - an event; whoever waits for the hop tries again
@@ -101,6 +113,7 @@ class NextHop:
 
         Raises:
             Unreachable: the connection broke; nothing is known.
+            Unfit: the text must not be sent on; nothing was delivered.
         """
         self.usable = False  # until all of it is done: what is broken off leaves the conversation anywhere
         if envelope.smtputf8 and "SMTPUTF8" not in self._extensions:
@@ -168,9 +181,13 @@ class NextHop:
         stuffing = Stuffing()
         try:
             async for piece in body:
-                self._wire.write(stuffing.feed(piece))
+                wire = stuffing.feed(piece)
+                _check(stuffing)  # before a byte of it leaves
+                self._wire.write(wire)
                 await self._wire.flush()
-            self._wire.write(stuffing.end())
+            end = stuffing.end()
+            _check(stuffing)
+            self._wire.write(end)
             await self._wire.flush()
         except (HungUp, TimeoutError):
             self.abort()
@@ -205,3 +222,8 @@ class NextHop:
             pass
         self.abort()
         raise Unreachable
+
+
+def _check(stuffing: Stuffing) -> None:
+    if stuffing.fault:
+        raise Unfit(stuffing.fault)

@@ -60,6 +60,8 @@ class Why(Enum):
     TEMPORARY = "temporary"
     UNREACHABLE = "unreachable"
     STOPPED = "stopped"
+    UNDELIVERABLE = "undeliverable"
+    """Never to be tried again: its sender is to be told, as of one whose time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class MailStore(Protocol):
                 so that the same one is not stored twice; empty if it told none.
 
         Raises:
+            InvalidArgument: for `size`: the text is larger than the store takes; nothing is stored.
             VaultError: nothing is stored, or (OutcomeUnknown) it may be.
         """
 

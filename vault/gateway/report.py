@@ -16,6 +16,7 @@ from typing import Final
 from vault.gateway.port import Envelope, Recipient
 
 _PRINTABLE: Final = re.compile(r"[^ -~]")
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _MOST_HEADERS: Final = 16_384
 
 
@@ -94,6 +95,8 @@ def _fields(hostname: str, envelope: Envelope, failures: Sequence[Failure], arri
 
 
 def _cut(headers: bytes) -> bytes:
+    # What another program stored may have line ends that no server may be sent; a report of that must go out itself.
+    headers = _LINE_END.sub(b"\r\n", headers).replace(b"\0", b"?").partition(b"\r\n\r\n")[0]
     if len(headers) > _MOST_HEADERS:
         headers = headers[:_MOST_HEADERS].rpartition(b"\r\n")[0]
     return headers + b"\r\n"

@@ -13,6 +13,7 @@ from typing import Final
 from vault.client.fetched import MailEnvelope
 from vault.client.mail import MailClient
 from vault.domain.names import Owner
+from vault.errors import InvalidArgument
 from vault.gateway.port import Claimed, Depth, Envelope, Fate, Fetched, Recipient, Result, Why
 from vault.v1 import mail_service_pb2 as api
 from vault.v1.records_pb2 import DeliveryParameters
@@ -26,7 +27,10 @@ _REASONS: Final = {
     Why.TEMPORARY: api.RELEASE_REASON_TEMPORARY_FAILURE,
     Why.UNREACHABLE: api.RELEASE_REASON_UNREACHABLE,
     Why.STOPPED: api.RELEASE_REASON_WORKER_STOPPED,
+    Why.UNDELIVERABLE: api.RELEASE_REASON_UNDELIVERABLE,
 }
+_TOO_LARGE: Final = frozenset({"chunk", "header.stream.length"})
+"""Fields of an upload that the vault names when its limit (mail.max_message_bytes) is passed."""
 FETCH_S: Final = 3600.0
 """For one message, at the pace of the next hop."""
 
@@ -52,7 +56,12 @@ class VaultStore:
         self, owner: Owner, envelope: Envelope, body: AsyncIterator[bytes], queue_id: Callable[[], str]
     ) -> None:
         """Seal and store; durable when it returns."""
-        await self._front.store(owner, _sealed(envelope), body, queue_id=queue_id, deadline=self._store_seconds)
+        try:
+            await self._front.store(owner, _sealed(envelope), body, queue_id=queue_id, deadline=self._store_seconds)
+        except InvalidArgument as error:
+            if error.field in _TOO_LARGE:
+                raise InvalidArgument("size", error.rule) from None
+            raise
 
     async def claim(self, *, dead: bool = False) -> tuple[Claimed | None, float]:
         """Lease what is due."""

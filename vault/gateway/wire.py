@@ -104,8 +104,11 @@ class Wire:
         self._writer.transport.abort()
 
     async def close(self) -> None:
-        """Send what is queued, and close."""
+        """Send what is queued, and close; who does not take it in time does not get it, and holds no socket by that."""
         self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self._idle):
-                await self._writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(self._idle):
+                    await self._writer.wait_closed()
+        finally:
+            self.abort()
