@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import pytest
 
@@ -11,9 +13,25 @@ from tests.vaults import CARD_NUMBER, OpenVault, card, contact, make_home, new_r
 from vault.audit.entry import describe
 from vault.domain.names import RecordName
 from vault.errors import AlreadyExists, DataLoss, InvalidArgument, NotFound
+from vault.service.clock import Clock
 from vault.service.opening import Opening
+from vault.storage.port import REQUEST_LIFETIME_MS
 from vault.v1 import customer_service_pb2 as v1
 from vault.v1 import status_pb2 as status
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+class ClockThatSays:
+    """A clock that is trusted and stands still."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+
+    async def trusted(self) -> int:
+        """The time."""
+        return self._now
 
 
 async def test_a_customer_is_created_with_contact_and_card(vault: OpenVault) -> None:
@@ -69,6 +87,7 @@ async def test_a_refused_request_may_be_repaired_under_its_id(vault: OpenVault) 
 
 async def test_a_request_id_has_one_effect_whatever_the_clock_says(vault: OpenVault) -> None:
     """It is the upkeep that forgets it, and not a call that comes with a later time."""
+    await vault.vault._upkeep.close()  # its rounds are those of this test
     request_id = new_request_id()
     vault.now_shift = -25 * 3600 * 1000
     first = await vault.create("", request_id=request_id)
@@ -78,6 +97,28 @@ async def test_a_request_id_has_one_effect_whatever_the_clock_says(vault: OpenVa
         assert again.customer.customer_id == first.customer.customer_id
     vault.now_shift = 0
     await vault.vault._upkeep.round()
+    later = await vault.create("", request_id=request_id)
+    assert later.customer.customer_id != first.customer.customer_id
+
+
+@pytest.mark.parametrize("hour", range(24))
+async def test_a_request_id_has_one_effect_at_every_hour_of_the_day(vault: OpenVault, hour: int) -> None:
+    """A day ago is yesterday or the day before: the key of that day is there for as long as the request is."""
+    await vault.vault._upkeep.close()
+    real = time.time_ns() // 1_000_000
+    now = (real // DAY_MS + 1) * DAY_MS + hour * HOUR_MS + HOUR_MS // 2
+    upkeep = vault.vault._upkeep
+    upkeep._clock = cast("Clock", ClockThatSays(now))
+    vault.now_shift = now - 25 * HOUR_MS - real
+    request_id = new_request_id()
+    # A round is under way: it has forgotten requests already, and not destroyed keys.
+    await vault.parts.store.forget_requests(now - REQUEST_LIFETIME_MS)
+    first = await vault.create("", request_id=request_id)
+    await vault.parts.keyring.requests.destroy_old(now)
+    vault.now_shift = now - real
+    again = await vault.create("", request_id=request_id)
+    assert again.customer.customer_id == first.customer.customer_id
+    await upkeep.round()
     later = await vault.create("", request_id=request_id)
     assert later.customer.customer_id != first.customer.customer_id
 

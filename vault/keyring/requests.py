@@ -1,7 +1,9 @@
 """Fingerprints of requests: tell a repeat of a request_id from another request under the same id.
 
-The fingerprint is an HMAC under a key of the day, destroyed after 48 h: what is left of an old request then says
-nothing about its content. A repeat is compared under the day of the first use.
+The fingerprint is an HMAC under a key of the day, destroyed 48 h after that day: what is left of an old request then
+says nothing about its content. A repeat is compared under the day of the first use. A request is forgotten when the
+upkeep gets to it after 24 h, so a key that outlived it by less than that would be missed by whoever comes in between,
+or whose clock was set back by an hour just after midnight.
 """
 
 import hashlib
@@ -14,8 +16,8 @@ from vault.keyring.system_rows import SystemRows
 
 _KIND = "request-day-key"
 _DAY_MS = 24 * 3600 * 1000
-_DAYS_KEPT = 1
-"""Beside today's: a request_id is compared for 24 hours, so yesterday's key still has a use and no older one."""
+_DAYS_KEPT = 2
+"""Beside today's: so that 48 hours after its last use, and at any hour of the day, a key is still there."""
 
 
 class RequestKeys:
