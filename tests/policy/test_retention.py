@@ -25,6 +25,7 @@ def test_the_shipped_policy_keeps_what_the_design_says() -> None:
         "order_forms": "24h",
         "preferences": "13 months",
         "messages": "5 days",
+        "visits": "13 months",
     }
     assert kept.order_forms.after(1000) == 1000 + 24 * HOUR
     assert kept.messages.after(0) == 5 * DAY
@@ -83,6 +84,28 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="must be how long") as refused:
         parse(changed("[retention]", '"24h"', '"""' + text + '"""'), "policy.toml")
     assert refused.value.key == "retention.order_forms"
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "first"),
+    [
+        ("1 hour", "2026-11-24T10:00:00", "2026-11-24T09:00:00"),
+        ("1 hour", "2026-11-24T10:59:59.999", "2026-11-24T09:00:00"),
+        ("1 hour", "2026-11-24T11:00:00", "2026-11-24T10:00:00"),
+        ("2 days", "2026-11-24T10:30:00", "2026-11-22T10:00:00"),
+        ("13 months", "2027-12-24T10:30:00", "2026-11-24T10:00:00"),
+        ("1 month", "2026-02-28T12:30:00", "2026-01-28T12:00:00"),
+        ("1 month", "2026-03-01T00:00:00", "2026-02-01T00:00:00"),
+        ("100 years", "2026-11-24T10:00:00", "1970-01-01T00:00:00"),
+    ],
+)
+def test_counts_of_an_hour_are_kept_from_its_end_on(text: str, now: str, first: str) -> None:
+    """The first hour that is kept is not over for so long; the one before it is."""
+    kept = duration(text, "f", "k")
+    hour = kept.first_kept_hour(at(now))
+    assert hour * HOUR == at(first)
+    assert kept.after((hour + 1) * HOUR) > at(now)
+    assert not hour or kept.after(hour * HOUR) <= at(now)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """What the published policy promises to visitors, sentence by sentence; docs/promises.md has the table."""
 
+import time
 from datetime import UTC, datetime
 
 from tests.vaults import OpenVault
@@ -93,6 +94,20 @@ def test_visits_are_read_as_counts_only() -> None:
     assert POLICY.readable("traffic_analysis") == frozenset()
     reports = {field.name for field in v1.GetTrafficReportResponse.DESCRIPTOR.fields}
     assert reports.isdisjoint({"visits_list", "visitors", "hosts"})
+
+
+async def test_counts_serve_the_analysis_and_then_go(vault: OpenVault) -> None:
+    """Kept for as long as the policy says and no longer, without anybody asking.
+
+    The policy says: "to help us analyze web traffic and to improve the content of our web site"
+    """
+    assert POLICY.retention.visits.text == "13 months"
+    await vault.call(
+        "storefront", "VisitorService.RecordVisits", v1.RecordVisitsRequest(visits=[visit("a.isp.de", "/")])
+    )
+    now = time.time_ns() // 1_000_000
+    assert (await vault.parts.retention.sweep(now)).visit_counts == 0
+    assert (await vault.parts.retention.sweep(now + 398 * 24 * 3_600_000)).visit_counts == 2
 
 
 async def test_third_parties_get_aggregates_of_a_whole_week(vault: OpenVault) -> None:

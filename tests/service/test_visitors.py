@@ -10,13 +10,18 @@ from tests.vaults import OpenVault, new_request_id, opened
 from vault.audit.entry import parse
 from vault.domain.visits import HOUR_MS
 from vault.errors import InvalidArgument, PermissionDenied
+from vault.service.clock import Doubt
+from vault.storage.visits import CountedBy
 from vault.v1 import status_pb2 as status
 from vault.v1 import visitor_service_pb2 as v1
+from vault.v1.retention_service_pb2 import RunRetentionRequest
 
 RECORD = "VisitorService.RecordVisits"
 REPORT = "VisitorService.GetTrafficReport"
 DOMAIN, PAGE, HOUR = v1.TRAFFIC_GROUPING_DOMAIN, v1.TRAFFIC_GROUPING_PAGE, v1.TRAFFIC_GROUPING_HOUR
 WEEK = timedelta(days=7)
+DAY_MS = 24 * HOUR_MS
+RUN_RETENTION = "RetentionService.RunRetention"
 
 
 def last_week() -> datetime:
@@ -202,3 +207,52 @@ async def test_old_counts_can_be_forgotten(vault: OpenVault) -> None:
     assert await vault.parts.store.forget_visits(before) == 2
     assert (await report(vault, "analytics")).visits == 0
     assert (await report(vault, "analytics", DOMAIN, last_week() + WEEK, timedelta(days=14))).visits == 1
+
+
+async def test_counts_end_by_themselves(vault: OpenVault) -> None:
+    """The sweep removes those of hours past `[retention] visits`, the log says how many, and no other is touched."""
+    await vault.vault._upkeep.close()  # its rounds are those of this test
+    vault.now_shift = -400 * DAY_MS
+    old = datetime.now(UTC) - timedelta(days=400)
+    assert (await record(vault, visit(page="/old", time=old))).recorded == 1
+    vault.now_shift = 0
+    assert (await record(vault, visit())).recorded == 1
+    done = await vault.call("operator", RUN_RETENTION, RunRetentionRequest())
+    assert done.visit_counts == 2
+    assert await vault.parts.store.visits_by_name(CountedBy.PAGE, 0, 1 << 40) == [("/", 1)]
+    swept = [parse(e) for e in await vault.entries() if parse(e).action == "Vault.ExpireRecords"]
+    assert [{c.name: c.value for c in entry.counts} for entry in swept] == [{"visit_counts": 2}]
+    assert (await vault.call("operator", RUN_RETENTION, RunRetentionRequest())).visit_counts == 0
+
+
+async def test_a_visit_whose_count_would_be_over_is_refused(vault: OpenVault) -> None:
+    """It would go with the next sweep, and until then be told."""
+    age = timedelta(days=398)  # 13 months are 395 to 397 days
+    answer = await record(
+        vault, visit(time=datetime.now(UTC) - age), visit(time=datetime.now(UTC) - timedelta(days=390))
+    )
+    assert (answer.recorded, answer.refused_time) == (1, 1)
+
+
+async def test_a_week_whose_counts_are_going_is_not_made_up_of_the_rest(vault: OpenVault) -> None:
+    """Its epsilon would be spent on half of it; one that was made while it was whole is given on."""
+    start = last_week() - 54 * WEEK
+    vault.now_shift = int((last_week() - start).total_seconds() * 1000) * -1
+    made = await report(vault, "advertisers", DOMAIN, start)
+    vault.now_shift = 0
+    later = await report(vault, "advertisers", DOMAIN, start)
+    assert (later.visits, later.k) == (made.visits, made.k)
+    age = datetime.now(UTC) - (start - WEEK)
+    vault.now_shift = int((timedelta(days=399) - age).total_seconds() * 1000)
+    refused = await vault.refusal("advertisers", REPORT, question(DOMAIN, start - WEEK))
+    assert isinstance(refused, InvalidArgument)
+    assert refused.field == "start_time"
+    assert "still keeps" in str(refused)
+
+
+async def test_nothing_of_visits_ends_while_the_clock_is_in_doubt(vault: OpenVault) -> None:
+    """A clock that runs ahead would take all of it."""
+    await record(vault, visit())
+    vault.parts.clock.doubt = Doubt.EARLIER
+    await vault.vault._upkeep.round()
+    assert (await report(vault, "analytics")).visits == 1

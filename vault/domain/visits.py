@@ -40,7 +40,7 @@ CUT: Final = "*"
 """Stands where a segment of a path was taken out."""
 HOUR_MS: Final = 3_600_000
 OLDEST_HOURS: Final = 400 * 24
-"""Older visits are refused: a count is kept 13 months."""
+"""Older visits are refused, whatever the policy keeps: it bounds how far back counts can be asked for and added to."""
 AHEAD_HOURS: Final = 1
 """How far a web server's clock may be ahead."""
 

@@ -24,7 +24,7 @@ class Row:
     custody: Custody
     clause: str
     kept: str
-    """How long the field is kept; empty for counts."""
+    """How long the field is kept, or the counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def rows(policy: Policy) -> Iterator[Row]:
     """All that the policy allows, by role, then purpose, then field."""
     for grant in grants(policy):
         for field in grant.fields or ("",):
-            period = kept(policy, field) if field else ""
+            period = kept(policy, field) if field else grant.kept
             yield Row(grant.role, grant.purpose, field, grant.condition, grant.custody, grant.clause, period)
 
 
@@ -59,9 +59,13 @@ def grants(policy: Policy) -> Iterator[Grant]:
                 continue
             readable = policy.readable(rule.purpose)
             fields = tuple(f for f in policy.fields if f in readable)
-            period = kept_all(policy, fields) if fields else ""
+            period = kept_all(policy, fields) if fields else _counts_kept(policy, rule.condition)
             words = in_words(policy, fields) or "(counts only)"
             yield Grant(role, rule.purpose, fields, words, rule.condition, rule.custody, rule.clause, period)
+
+
+def _counts_kept(policy: Policy, condition: Condition) -> str:
+    return policy.retention.visits.text if condition is Condition.AGGREGATES else ""
 
 
 def in_words(policy: Policy, fields: Sequence[str]) -> str:

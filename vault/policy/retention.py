@@ -9,6 +9,7 @@ later policy is for what is written from then on.
 
 import calendar
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final
@@ -21,6 +22,7 @@ RULE: Final = 'must be how long, as "24h", "5 days", "13 months" or "2 years", a
 
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,5}) ?(minutes?|h|hours?|d|days?|weeks?|months?|years?)", re.ASCII)
 _MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 60 * _MINUTE_MS
 _DAY_MS: Final = 24 * 60 * _MINUTE_MS
 _MOST_MS: Final = MOST_MONTHS * 30 * _DAY_MS
 _UNITS: Final = {"minute": _MINUTE_MS, "h": 60 * _MINUTE_MS, "hour": 60 * _MINUTE_MS, "d": _DAY_MS, "day": _DAY_MS}
@@ -47,6 +49,15 @@ class Duration:
         day = min(start.day, calendar.monthrange(year, month)[1])
         return int(start.replace(year=year, month=month, day=day).timestamp()) * 1000 + millis
 
+    def first_kept_hour(self, now: int) -> int:
+        """The first hour since 1970 whose counts are still kept at a time: an hour's time runs from its end.
+
+        Args:
+            now: milliseconds since 1970.
+        """
+        # A month cannot be taken off a day as it is added: `after` decides, which only ever grows.
+        return bisect_right(range(now // _HOUR_MS + 1), now, key=lambda hour: self.after((hour + 1) * _HOUR_MS))
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -60,6 +71,8 @@ class Retention:
     """After the visitor last saved them."""
     messages: Duration
     """After the message was stored; what is not delivered by then is given up."""
+    visits: Duration
+    """After the hour that a count of visits is of. Counts are no records: they carry no end, and this line counts."""
 
 
 KINDS: Final = tuple(each.name for each in fields(Retention))

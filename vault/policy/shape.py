@@ -123,6 +123,7 @@ class RetentionTable(_Table):
     order_forms: str
     preferences: str
     messages: str
+    visits: str
 
 
 class MailTable(_Table):

@@ -35,7 +35,8 @@ class Expiries:
             )
         batches = -(-(request.page_size or MOST) // AT_ONCE)
         swept = await self._parts.retention.sweep(now, after=_read(place), batches=batches)
-        done = {"removed": swept.removed, "held": swept.held, "kept": swept.kept, "unreadable": swept.unreadable}
+        kinds = ("removed", "held", "kept", "unreadable", "visit_counts")
+        done = {kind: getattr(swept, kind) for kind in kinds}
         counts = {name: count for name, count in done.items() if count}
         await self._parts.journal.append(call, touched_entry(call, Touched(), counts=counts))
         token = self._tokens.token_after(" ".join(map(str, swept.last))) if swept.last else ""

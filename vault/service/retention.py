@@ -7,6 +7,9 @@ in the log, and left: whether it is over nobody can tell, and an operator may st
 covers is held, (4) and what its kind keeps for a while longer stays too. (5) The rest goes as in a deletion: rows out
 and entry in, then the keys, live and retired.
 
+Counts of visits are no records and have no keys: those of hours past their time go first, by the policy as it is now,
+and the log is told how many.
+
 It works in bounded batches between which calls are served, one sweep at a time, and only while the clock is trusted: a
 clock that jumped ahead would end everything at once. A batch that fails fails the round; the next one finds the same
 rows. What an operator asks for is bounded as well and says whether there is more.
@@ -23,12 +26,14 @@ from vault.domain import names
 from vault.domain.names import Owner, OwnerKind, RecordName, owner_of
 from vault.errors import DataLoss
 from vault.policy.model import Caller
+from vault.policy.retention import Duration
 from vault.service.call import Call
 from vault.service.entries import Subject, Touched, new_subject, outcome_of, touched_entry
 from vault.service.opening import Opened, Records, customer_facts
 from vault.service.writing import Change, Journal
 from vault.storage.expiring import FIRST, ExpiryStore, Place
 from vault.storage.port import Item, Remove, Result
+from vault.storage.visits import VisitStore
 
 ACTION: Final = "Vault.ExpireRecords"
 AT_ONCE: Final = 100
@@ -54,6 +59,10 @@ class Companion(Protocol):
         """Told when records are destroyed; what else the kind knows of them should go now."""
 
 
+class SweepStore(ExpiryStore, VisitStore, Protocol):
+    """What is looked at: records that end, and counts of visits."""
+
+
 class NoHolds:
     """Nothing is held."""
 
@@ -72,6 +81,8 @@ class Swept:
     kept: int = 0
     """Over, and kept by their kind for a while."""
     unreadable: int = 0
+    visit_counts: int = 0
+    """Counts of visits, of hours past their time."""
     last: Place | None = None
     """Where it ended, if there may be more after that."""
 
@@ -81,14 +92,24 @@ class Swept:
         self.held += other.held
         self.kept += other.kept
         self.unreadable += other.unreadable
+        self.visit_counts += other.visit_counts
 
 
 class Retention:
     """The sweep of one process."""
 
-    def __init__(self, store: ExpiryStore, records: Records, journal: Journal, owner: str) -> None:
-        """`owner` is the vault's own name, for the log."""
+    def __init__(self, store: SweepStore, records: Records, journal: Journal, owner: str, visits: Duration) -> None:
+        """Nothing is swept yet.
+
+        Args:
+            store: of what ends.
+            records: of the same store.
+            journal: of the log.
+            owner: the vault's own name, for the log.
+            visits: how long counts of visits are kept.
+        """
         self._store = store
+        self._visits = visits
         self._records = records
         self._journal = journal
         self._caller = Caller(owner, frozenset())
@@ -114,6 +135,8 @@ class Retention:
         """
         swept, done = Swept(), 0
         async with self._turn:
+            if after == FIRST:
+                swept.visit_counts = await self._forget_visits(now)
             while places := await self._store.expired(now, after, AT_ONCE):
                 if done == batches:
                     swept.last = after
@@ -121,6 +144,13 @@ class Retention:
                 swept.add(await self._batch(places, now))
                 after, done = places[-1], done + 1
         return swept
+
+    async def _forget_visits(self, now: int) -> int:
+        gone = await self._store.forget_visits(self._visits.first_kept_hour(now))
+        if gone:
+            call = Call(self._caller, ACTION, now)
+            await self._journal.append(call, touched_entry(call, Touched(), counts={"visit_counts": gone}))
+        return gone
 
     async def _batch(self, places: Sequence[Place], now: int) -> Swept:
         call = Call(self._caller, ACTION, now)

@@ -81,7 +81,7 @@ async def _over(
     await clock.start()
     orders = Orders(keyring.rows, store, journal)
     holds = Holds(orders, records)
-    retention = Retention(store, records, journal, owner_of(settings))
+    retention = Retention(store, records, journal, owner_of(settings), policy.retention.visits)
     retention.holds = holds
     return Parts(
         policy,

@@ -44,8 +44,9 @@ class Visitors(Preferences):
             return v1.RecordVisitsResponse.FromString(seen)
         response = v1.RecordVisitsResponse()
         counts: Counter[VisitKey] = Counter()
+        first = self._parts.policy.retention.visits.first_kept_hour(call.now)
         for at, visit in enumerate(request.visits, 1):
-            _count(visit, call.now, counts, response)
+            _count(visit, call.now, first, counts, response)
             if at % _SLICE == 0:
                 await asyncio.sleep(0)
         _, replay = await self._parts.journal.commit(
@@ -113,6 +114,9 @@ class Visitors(Preferences):
         found = await rows.get(SYSTEM, name)
         new = False
         if found is None:
+            if first < self._parts.policy.retention.visits.first_kept_hour(call.now):
+                # What is left of it would be told as if it were all, and its epsilon spent on that.
+                raise InvalidArgument("start_time", "must be of a week whose counts the policy still keeps")
             made = await self._make(call, first)
             # Whoever asks at the same moment rolls too; only one of them is kept, and both are given that one.
             row = (RowName(SYSTEM, name, 1), made.SerializeToString(deterministic=True))
@@ -145,8 +149,8 @@ class Visitors(Preferences):
         )
 
 
-def _count(visit: v1.Visit, now: int, counts: Counter[VisitKey], response: v1.RecordVisitsResponse) -> None:
-    """Add one visit; nothing of it outlives this function but its domain, hour and page."""
+def _count(visit: v1.Visit, now: int, first: int, counts: Counter[VisitKey], response: v1.RecordVisitsResponse) -> None:
+    """Add one visit of an hour that is kept; nothing of it outlives this function but its domain, hour and page."""
     number = visit.count or 1
     try:
         page = page_of(visit.page)
@@ -156,6 +160,9 @@ def _count(visit: v1.Visit, now: int, counts: Counter[VisitKey], response: v1.Re
             response.refused_page += number
         else:
             response.refused_time += number
+        return
+    if hour < first:
+        response.refused_time += number
         return
     counts[VisitKey(CountedBy.DOMAIN, hour, domain_of(visit.host))] += number
     counts[VisitKey(CountedBy.PAGE, hour, page)] += number

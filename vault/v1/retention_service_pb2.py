@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vault.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/v1/retention_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"R\n\x13RunRetentionRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"p\n\x14RunRetentionResponse\x12\x0f\n\x07removed\x18\x01 \x01(\r\x12\x0c\n\x04held\x18\x02 \x01(\r\x12\x0c\n\x04kept\x18\x03 \x01(\r\x12\x12\n\nunreadable\x18\x04 \x01(\r\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t2a\n\x10RetentionService\x12M\n\x0cRunRetention\x12\x1d.vault.v1.RunRetentionRequest\x1a\x1e.vault.v1.RunRetentionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/v1/retention_service.proto\x12\x08vault.v1\x1a\x1b\x62uf/validate/validate.proto\"R\n\x13RunRetentionRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"\x86\x01\n\x14RunRetentionResponse\x12\x0f\n\x07removed\x18\x01 \x01(\r\x12\x0c\n\x04held\x18\x02 \x01(\r\x12\x0c\n\x04kept\x18\x03 \x01(\r\x12\x12\n\nunreadable\x18\x04 \x01(\r\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\x12\x14\n\x0cvisit_counts\x18\x06 \x01(\r2a\n\x10RetentionService\x12M\n\x0cRunRetention\x12\x1d.vault.v1.RunRetentionRequest\x1a\x1e.vault.v1.RunRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNRETENTIONREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
   _globals['_RUNRETENTIONREQUEST']._serialized_start=75
   _globals['_RUNRETENTIONREQUEST']._serialized_end=157
-  _globals['_RUNRETENTIONRESPONSE']._serialized_start=159
-  _globals['_RUNRETENTIONRESPONSE']._serialized_end=271
-  _globals['_RETENTIONSERVICE']._serialized_start=273
-  _globals['_RETENTIONSERVICE']._serialized_end=370
+  _globals['_RUNRETENTIONRESPONSE']._serialized_start=160
+  _globals['_RUNRETENTIONRESPONSE']._serialized_end=294
+  _globals['_RETENTIONSERVICE']._serialized_start=296
+  _globals['_RETENTIONSERVICE']._serialized_end=393
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,7 @@ class RunRetentionResponse(_message.Message):
     KEPT_FIELD_NUMBER: _builtins.int
     UNREADABLE_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VISIT_COUNTS_FIELD_NUMBER: _builtins.int
     removed: _builtins.int
     """Records whose keys are destroyed."""
     held: _builtins.int
@@ -60,6 +61,8 @@ class RunRetentionResponse(_message.Message):
     """Records that do not open. They are in the log, and left as they are."""
     next_page_token: _builtins.str
     """There is more to look at: call again with it. Empty at the end."""
+    visit_counts: _builtins.int
+    """Counts of visits, of hours past the time that `[retention] visits` gives them."""
     def __init__(
         self,
         *,
@@ -68,10 +71,11 @@ class RunRetentionResponse(_message.Message):
         kept: _builtins.int = ...,
         unreadable: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
+        visit_counts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "kept", b"kept", "next_page_token", b"next_page_token", "removed", b"removed", "unreadable", b"unreadable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "kept", b"kept", "next_page_token", b"next_page_token", "removed", b"removed", "unreadable", b"unreadable", "visit_counts", b"visit_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

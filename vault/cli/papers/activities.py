@@ -84,7 +84,9 @@ def _activity(policy: Policy, rule: PurposeRule) -> Activity:
         data=in_words(policy, fields) or "counts only",
         recipients=tuple(f"{role}: {policy.roles[role].about}" for role in policy.roles if role in rule.roles),
         condition=IF[rule.condition] or "none",
-        erased=kept_all(policy, fields) if fields else "nothing is stored of a person",
+        erased=kept_all(policy, fields)
+        if fields
+        else f"nothing is stored of a person; counts of visits {policy.retention.visits.text}",
         safeguard=_KEYS[rule.custody],
     )
 

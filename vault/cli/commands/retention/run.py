@@ -8,13 +8,13 @@ import click
 from vault.cli import options, output, profile
 from vault.client import OperatorClient
 
-_COUNTED = ("removed", "held", "kept", "unreadable")
+_COUNTED = ("removed", "held", "kept", "unreadable", "visit_counts")
 
 
 @click.command()
 @options.client_options
 def command(home: Path, role: str | None) -> None:
-    """Have a running vault destroy what has come to its end: logs, forms, preferences and mail past their time.
+    """Have a running vault destroy what has come to its end: logs, forms, preferences, mail, visits past their time.
 
     The vault does so by itself, at start and every hour. Called as the operator, unless --as names another role.
 
@@ -34,6 +34,8 @@ async def _run(vault: OperatorClient) -> Counter[str]:
 
 def _tell(done: Counter[str]) -> None:
     output.line(f"destroyed: {done['removed']} records that had come to their end")
+    if done["visit_counts"]:
+        output.line(f"removed: {done['visit_counts']} counts of visits past their time")
     if done["held"]:
         output.line(f"held by an order of disclosure: {done['held']}")
     if done["kept"]:
