@@ -95,3 +95,17 @@ async def test_a_log_has_one_writer(store: Storage) -> None:
     assert await store.acquire_log(LOG, "b", 1900, 500)
     assert not await store.acquire_log(LOG, "a", 2000, 500)
     assert await store.acquire_log("log-1", "a", 2000, 500)
+
+
+async def test_buckets_of_topics_are_kept_by_number_and_stretch(store: Storage) -> None:
+    """Ascending by start; a stretch that begins at the same entry takes the place of the one before."""
+    await store.add_log_topics(LOG, 5, 9, [b"a5", b"b5"])
+    await store.add_log_topics(LOG, 0, 5, [b"a0", b"b0"])
+    await store.add_log_topics("other", 0, 7, [b"x", b"y"])
+    assert await store.log_topics(LOG, 1) == [(0, 5, b"b0"), (5, 9, b"b5")]
+    await store.add_log_topics(LOG, 5, 8, [b"a6", b"b6"])
+    assert await store.log_topics(LOG, 0) == [(0, 5, b"a0"), (5, 8, b"a6")]
+    await store.drop_log_topics(LOG, 5)
+    assert await store.log_topics(LOG, 0) == [(0, 5, b"a0")]
+    assert await store.log_topics("other", 1) == [(0, 7, b"y")]
+    assert await store.log_topics(LOG, 2) == []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from vault.crypto.vault_key import RowName
 from vault.domain.audience import Custody, Purpose
 from vault.domain.secret import Secret
-from vault.errors import AlreadyExists, DataLoss
+from vault.errors import AlreadyExists, DataLoss, OperatorError
 from vault.keyring.epochs import Epochs
 from vault.keyring.opening import Opening
 from vault.keyring.purposes import Pinned, PurposeKeys
@@ -20,6 +20,8 @@ from vault.storage.system import SystemStore
 _LOOKUP = "lookup-key"
 LOG_KEY = "log-key"
 """Kind of the row of a log's signing key."""
+LOG_INDEX_KEY = "log-index-key"
+"""Kind of the row of the key that seals the index of the log."""
 
 
 class Keyring:
@@ -86,6 +88,17 @@ class Keyring:
         """(key version, Ed25519 seed) of a log's signing key, made at the first asking."""
         return await log_seed(self.rows, log_id)
 
+    async def log_index_key(self) -> Secret:
+        """What seals the index of the log, 32 bytes, made at the first asking.
+
+        With another key the index is made again from the log, so one that cannot be read or kept is no reason not to
+        start.
+        """
+        try:
+            return (await _made_once(self.rows, LOG_INDEX_KEY, ""))[1]
+        except (DataLoss, OperatorError):
+            return Secret(secrets.token_bytes(32))
+
     def close(self) -> None:
         """Overwrite what can be."""
         self.sealing.close()
@@ -97,10 +110,14 @@ async def log_seed(rows: SystemRows, log_id: str) -> tuple[int, Secret]:
     Raises:
         DataLoss: it does not open.
     """
-    found = await rows.get(LOG_KEY, log_id)
+    return await _made_once(rows, LOG_KEY, log_id)
+
+
+async def _made_once(rows: SystemRows, kind: str, row: str) -> tuple[int, Secret]:
+    found = await rows.get(kind, row)
     if found is None:
-        await rows.add([(RowName(LOG_KEY, log_id, 1), secrets.token_bytes(32))], ignore_existing=True)
-        found = await rows.get(LOG_KEY, log_id)
+        await rows.add([(RowName(kind, row, 1), secrets.token_bytes(32))], ignore_existing=True)
+        found = await rows.get(kind, row)
     if found is None:
-        raise DataLoss("the log's signing key is missing from the key store; restore the key store")
+        raise DataLoss(f"the {kind} is missing from the key store; restore the key store")
     return found[0], Secret(found[1])

@@ -3,16 +3,15 @@
 It is taken from the log when somebody asks, by the pseudonym that stands in the customer's record. A counter in that
 record would be as near to the customer's data, but then every read would be a write of a record, with a key to make and
 one to destroy (measured for a contact: a read costs one log entry, a write costs four rows more). The log has each read
-already, cannot be edited, and is searched at about a million entries in a second or two; an officer asks seldom.
+already and cannot be edited.
 """
 
 from vault.audit.entry import Subject
-from vault.service import trail
-from vault.storage.port import Storage
+from vault.service.trail import Trail
 from vault.v1.customer_service_pb2 import ReadCount
 
 
-async def reads_of(store: Storage, subject: Subject) -> list[ReadCount]:
+async def reads_of(trail: Trail, subject: Subject) -> list[ReadCount]:
     """What was read of a customer, by caller, purpose and order, in this order.
 
     Raises:
@@ -20,7 +19,7 @@ async def reads_of(store: Storage, subject: Subject) -> list[ReadCount]:
     """
     counts: dict[tuple[str, str, str], ReadCount] = {}
     fields: dict[tuple[str, str, str], set[str]] = {}
-    async for event in trail.events_of(store, subject):
+    async for event in trail.events_of(subject):
         if event.kind != "read" or not event.fields:
             continue
         key = event.caller, event.purpose, event.order

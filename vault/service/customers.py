@@ -126,5 +126,5 @@ class Customers(Statements, Exporting, Erasing):
             response.statements.consents.extend(facts.consents)
             response.statements.objections.extend(facts.objections)
             response.statements.restrictions.extend(facts.restrictions)
-            response.reads.extend(await reads_of(self._parts.store, Subject(facts.subject)))
+            response.reads.extend(await reads_of(self._parts.trail, Subject(facts.subject)))
         return response

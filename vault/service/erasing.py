@@ -18,7 +18,6 @@ from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
 from vault.service.mail_erasure import settle_mail
 from vault.service.opening import Opened, Opening, customer_facts
 from vault.service.receipts import Facts, digest, statement
-from vault.service.trail import recipients_of
 from vault.v1 import customer_service_pb2 as v1
 from vault.v1 import status_pb2 as status
 
@@ -95,7 +94,7 @@ class Erasing:
             subject=subject,
             time=call.now,
             records=[under_owner(row.record_name) for row in rows],
-            recipients=await recipients_of(store, subject) if subject else (),
+            recipients=await self._parts.trail.recipients_of(subject) if subject else (),
             log_id=self._parts.journal.log_id,
         )
         return touched, facts

@@ -22,7 +22,7 @@ from vault.service.entries import Touched, touched_entry
 from vault.service.held import Held
 from vault.service.opening import Opened
 from vault.service.receipts import moment
-from vault.service.trail import Event, events_of
+from vault.service.trail import Event
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, OUTCOME_FAILED
 from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import customer_service_pb2 as v1
@@ -59,7 +59,7 @@ class Exporting:
         yield _piece('\n],\n"history": [')
         lines: list[str] = []
         first = True
-        async for event in events_of(self._parts.store, Subject(facts.subject)):
+        async for event in self._parts.trail.events_of(Subject(facts.subject)):
             lines.append(_json(_line(event)))
             if len(lines) == _LINES:
                 yield _piece(("\n" if first else ",\n") + ",\n".join(lines))

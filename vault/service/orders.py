@@ -25,9 +25,8 @@ from google.protobuf.message import DecodeError, Message
 from vault.crypto.vault_key import RowName
 from vault.errors import DataLoss
 from vault.keyring.system_rows import SYSTEM, SystemRows
-from vault.service import trail
 from vault.service.call import Call
-from vault.storage.port import Storage
+from vault.service.trail import Trail
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, AuditEntry
 from vault.store.v1.system_pb2 import Order
 from vault.v1.disclosure_service_pb2 import (
@@ -73,9 +72,9 @@ class _Book:
 class Orders:
     """The orders of one process; changes to them come one after the other (`turn`)."""
 
-    def __init__(self, rows: SystemRows, store: Storage, journal: "Journal") -> None:
+    def __init__(self, rows: SystemRows, trail: Trail, journal: "Journal") -> None:
         self._rows = rows
-        self._store = store
+        self._trail = trail
         self._journal = journal
         self.freshness = journal.freshness
         self._book: _Book | None = None
@@ -167,7 +166,7 @@ class Orders:
 
     async def _load(self) -> _Book:
         book = _Book()
-        async for _, _, entry in trail.entries_with(self._store, _SERVICE.encode()):
+        async for entry in self._trail.orders():
             _take(book, entry)
         for order_id, mark in book.marks.items():
             try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # They use these parts themselves.
     from vault.service.orders import Orders
     from vault.service.reading import Reader
     from vault.service.retention import Retention
+    from vault.service.trail import Trail
     from vault.service.writing import Journal, Writer
 
 
@@ -42,6 +43,7 @@ class Parts:
     retention: "Retention"
     orders: "Orders"
     holds: "Holds"
+    trail: "Trail"
     witness: Witness | None = None
     largest_message: int = 50 << 20
     """Bytes of a message's body in plain."""

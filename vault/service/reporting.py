@@ -17,7 +17,7 @@ from vault.policy.decide import permit_call
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
 from vault.service.opening import Opened, customer_facts
-from vault.service.trail import Recipient, entries_with
+from vault.service.trail import Recipient
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, AuditEntry
 from vault.v1 import audit_service_pb2 as v1
 
@@ -45,7 +45,7 @@ class Reporting:
         asked = {"names": 1} if request.names else {}
         await self._parts.journal.append(call, touched_entry(call, Touched(), counts=asked))
         found: dict[bytes, Recipient] = {}
-        async for _, _, entry in entries_with(self._parts.store, request.caller.encode()):
+        async for _, _, entry in self._parts.trail.entries_with(request.caller.encode()):
             until = request.until_ms or entry.time + 1
             if entry.caller == request.caller and entry.fields and request.since_ms <= entry.time < until:
                 _count(found, entry)

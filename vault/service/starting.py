@@ -21,6 +21,7 @@ from vault.service.clock import Clock, confirmation_beside
 from vault.service.closing import refuse_closed
 from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
 from vault.service.holds import Holds
+from vault.service.log_index import LogIndex
 from vault.service.opening import Records
 from vault.service.orders import Orders
 from vault.service.parts import Parts
@@ -30,6 +31,7 @@ from vault.service.reading import Reader
 from vault.service.retention import Retention
 from vault.service.root_key import root_key_provider
 from vault.service.settings import Settings
+from vault.service.trail import Trail
 from vault.service.witness import Witness
 from vault.service.writing import Journal, Writer
 from vault.storage.port import Row, Storage
@@ -79,7 +81,8 @@ async def _over(
     reader = Reader(records, keyring, journal)
     clock = Clock(store, confirmation_beside(settings.storage.data))
     await clock.start()
-    orders = Orders(keyring.rows, store, journal)
+    trail = Trail(store, LogIndex(store, await keyring.log_index_key(), keyring.vault_id))
+    orders = Orders(keyring.rows, trail, journal)
     holds = Holds(orders, records)
     retention = Retention(store, records, journal, owner_of(settings), policy.retention.visits)
     retention.holds = holds
@@ -96,6 +99,7 @@ async def _over(
         retention,
         orders,
         holds,
+        trail,
         witness,
         settings.mail.max_message_bytes,
     )

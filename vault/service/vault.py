@@ -76,6 +76,7 @@ class Vault:
             await store.close()
             raise
         vault._upkeep.start()
+        parts.trail.index.start()
         if parts.witness:
             parts.witness.start(parts.log)
         return vault
@@ -200,6 +201,7 @@ class Vault:
     async def close(self) -> None:
         """Sign the log's end, overwrite keys, close the stores."""
         await self._upkeep.close()
+        await self._parts.trail.index.close()
         await self._parts.log.close()
         if self._parts.witness:
             await self._parts.witness.close(self._parts.log)

@@ -1,16 +1,22 @@
-"""Looking something up in the log by bytes that its entries contain: a customer's pseudonym, a caller's name.
+"""Looking something up in the log: by topic (a customer's pseudonym), or by bytes that its entries contain.
 
-There is no index. It would be written with each read, which is the hot path, at a random place for each record of a
-batch (a pseudonym is random), to be used a few times a day: when a customer asks who read its data, when one is erased,
-when a certificate was stolen. Measured, a search is some 1.2 µs an entry, so a million entries take a bit more than a
-second (an erasure, whose receipt says who had read, as well); and it looks at the bytes that the tree vouches for,
-where an index could leave out a read without anybody noticing.
+By topic there is an index, of buckets that the layer above makes and seals (`vault.audit.topics`); here they are bytes.
+It is written in bulk, apart from the commits of reads, which are the hot path. By any other bytes, a caller's name, the
+entries themselves are read: some 1.2 µs each, for a question that is asked when a certificate was stolen.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vault.domain.names import RecordName
+
+
+class StoredBucket(NamedTuple):
+    """One bucket of the topics of the entries from `start` to before `end`."""
+
+    start: int
+    end: int
+    stored: bytes
 
 
 class LogSearch(Protocol):
@@ -25,3 +31,12 @@ class LogSearch(Protocol):
         The bytes may stand anywhere in an entry; whoever asks parses it. A call occupies the reader for as long as it
         takes, so a long log is searched in windows.
         """
+
+    async def log_topics(self, log_id: str, bucket: int) -> Sequence[StoredBucket]:
+        """The buckets of one number, ascending by start."""
+
+    async def add_log_topics(self, log_id: str, start: int, end: int, buckets: Sequence[bytes]) -> None:
+        """Keep all buckets of a stretch, numbered from 0, in place of any that began at the same entry."""
+
+    async def drop_log_topics(self, log_id: str, start: int) -> None:
+        """Remove the buckets of the stretches that begin at an entry or after it."""

@@ -24,7 +24,8 @@ from vault.storage.port import (
     Work,
     WrappedKey,
 )
-from vault.storage.sqlite import startup, system, visits
+from vault.storage.searching import StoredBucket
+from vault.storage.sqlite import startup, system, topics, visits
 from vault.storage.sqlite.erase import Erasure, Unfinished
 from vault.storage.sqlite.mail_driver import MailTables
 from vault.storage.sqlite.purge import purge
@@ -230,6 +231,18 @@ class SqliteStorage(MailTables):
     async def log_entries_with(self, log_id: str, needle: bytes, start: int, end: int) -> Sequence[tuple[int, bytes]]:
         """See the port."""
         return self._read.log_entries_with(log_id, needle, start, end)
+
+    async def log_topics(self, log_id: str, bucket: int) -> Sequence[StoredBucket]:
+        """See the port."""
+        return self._read.log_topics(log_id, bucket)
+
+    async def add_log_topics(self, log_id: str, start: int, end: int, buckets: Sequence[bytes]) -> None:
+        """See the port."""
+        await self._writer.run(topics.add(log_id, start, end, buckets))
+
+    async def drop_log_topics(self, log_id: str, start: int) -> None:
+        """See the port."""
+        await self._writer.run(topics.drop(log_id, start))
 
     async def add_checkpoint(self, log_id: str, size: int, note: str) -> None:
         """See the port."""

@@ -20,7 +20,8 @@ from vault.storage.engine import sqlite3
 from vault.storage.expiring import Place
 from vault.storage.feed import FeedItem
 from vault.storage.port import ClockNote, Locked, Row, SeenRequest, WrappedKey
-from vault.storage.sqlite import failures, feed, rows
+from vault.storage.searching import StoredBucket
+from vault.storage.sqlite import failures, feed, rows, topics
 from vault.storage.sqlite.connection import connect, read_only_uri
 from vault.storage.sqlite.group import SEEN
 from vault.storage.sqlite.startup import LOG_IDS, LOG_SIZE
@@ -44,6 +45,7 @@ _FETCH_LOCKED = """WITH wanted (o, r) AS ({values})
 _ROW_TYPES = (str, str, bytes, int, int, int, bytes)
 _KEY_TYPES = (str, str, bytes, int, int, bytes)
 _LOCKED_TYPES = (*_ROW_TYPES, *_KEY_TYPES[3:])
+_BUCKET_TYPES = (int, int, bytes)
 _FIND = """SELECT DISTINCT record_name FROM lookups JOIN key_places USING (owner, record_name, key_id)
     WHERE field = ? AND (token, lookups.n) IN ({values}) AND retired_at = 0 AND record_name > ?
     ORDER BY record_name LIMIT ?"""
@@ -176,6 +178,11 @@ class Reader:
         """(index, entry) of those from `start` to before `end` that contain these bytes, ascending."""
         sql = "SELECT idx, entry FROM log_entries WHERE log_id = ? AND idx >= ? AND idx < ?"
         return self._all(self._data, f"{sql} AND instr(entry, ?) > 0 ORDER BY idx", log_id, start, end, needle)
+
+    def log_topics(self, log_id: str, bucket: int) -> list[StoredBucket]:
+        """The buckets of one number, ascending by start."""
+        found = self._all(self._data, topics.BUCKETS_OF, log_id, bucket)
+        return [StoredBucket._make(each) for each in found if tuple(map(type, each)) == _BUCKET_TYPES]
 
     def newest_checkpoint(self, log_id: str) -> tuple[int, str] | None:
         """(size, note)."""

@@ -22,6 +22,7 @@ from vault.storage.engine import sqlite3
 from vault.storage.sqlite.connection import transaction
 from vault.storage.sqlite.feed import FEED
 from vault.storage.sqlite.mail_schema import MAIL
+from vault.storage.sqlite.topics import TOPICS
 
 data_migrations = Migrations("vault.data")
 keys_migrations = Migrations("vault.keys")
@@ -145,6 +146,12 @@ def data_visits(db: Database) -> None:
 def data_orders(db: Database) -> None:
     """Orders as they come."""
     _execute(db, FEED)
+
+
+@data_migrations()
+def data_topics(db: Database) -> None:
+    """The index of the log by topic; the server fills it from the log."""
+    _execute(db, TOPICS)
 
 
 @keys_migrations()
