@@ -37,7 +37,8 @@ async def started(vault: OpenVault, at: Time, home: Path) -> Clock:
 
 @pytest.fixture
 async def store(vault: OpenVault) -> Upkeep:
-    """A store that was right at NOW."""
+    """A store that was right at NOW; the vault's own upkeep, which notes the real time, is stopped first."""
+    await vault.vault._upkeep.close()
     await vault.parts.store.note_clock(ClockNote(NOW, ""))
     return vault.parts.store
 
@@ -103,6 +104,7 @@ async def test_a_start_compares_with_the_last_right_moment(
     vault: OpenVault, tmp_path: Path, noted: ClockNote, doubt: Doubt
 ) -> None:
     """Not before it, at most 7 days after it; and a start does not end a doubt."""
+    await vault.vault._upkeep.close()
     await vault.parts.store.note_clock(noted)
     at = Time()
     clock = await started(vault, at, tmp_path)
