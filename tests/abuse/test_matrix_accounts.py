@@ -13,6 +13,7 @@ import pytest
 
 from tests.abuse import answers
 from tests.abuse.answers import Answer
+from tests.abuse.facts import restriction
 from tests.abuse.oracle import DENIED_TEXT, INVALID, Expected, Kind
 from tests.abuse.test_matrix import AGREED, SUBJECTS, UNKNOWN, Cell, World
 from tests.abuse.test_matrix import world as world  # noqa: PLC0414 - a fixture, found by its name
@@ -33,6 +34,8 @@ async def settle(world: World) -> None:
         if not subject.known:
             continue
         who = subject.customer_id
+        if subject.restricted:
+            await restriction(world.vault, who, restricted=False)
         for state in ("ordered", f"active {who}"):
             account = records.Account(status=state, services=records.ServiceList(services=[f"fibre {who}"]))
             request = v1.PutAccountRequest(customer_id=who, account=account)
@@ -40,6 +43,8 @@ async def settle(world: World) -> None:
         lines = [records.LogLine(text=f"called {who}")]
         append = v1.AppendLogEntriesRequest(customer_id=who, lines=lines)
         await world.vault.call("care", "AccountService.AppendLogEntries", append)
+        if subject.restricted:
+            await restriction(world.vault, who)
 
 
 def cells(world: World, method: str) -> list[Cell]:

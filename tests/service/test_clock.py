@@ -169,7 +169,7 @@ async def test_nothing_is_destroyed_while_the_clock_is_in_doubt(vault: OpenVault
     await vault.vault._upkeep.close()  # its own first round; those below are all there are
     await vault.vault._upkeep.round()
     request_id = new_request_id()
-    vault.now_shift = -49 * HOUR_MS
+    vault.now_shift = -73 * HOUR_MS
     await vault.create(request_id=request_id)
     clock = vault.parts.clock
     clock._began -= 400 * DAY_MS  # the wall clock, as it is now, is 400 days ahead of where it began
