@@ -18,6 +18,7 @@ a caller can find out. The modules, from the file to the call:
     records, paging           what callers get
     streams, bodies, uploads, fetched, mail_opening, mail_tokens       messages, which are never held whole
     accounts, preferences     accounts and logs; what visitors like
+    orders                    a visitor's form, and the orders that sales follows
     storefront, billing, mail, care, staff, custodian       one class for each role
 """
 
@@ -28,6 +29,7 @@ from vault.client.custodian import Resealed
 from vault.client.errors import BadCheckpoint, PinMismatch, RolledBack, Untrusted
 from vault.client.fetched import FetchedMessage, MailEnvelope
 from vault.client.mail import MailClient
+from vault.client.orders import OpenedOrder, OrderEvent, SalesClient, SavedForm
 from vault.client.preferences import SavedPreferences
 from vault.client.records import NewCustomer, OpenedCard, OpenedContact, RecordInfo
 from vault.client.settings import Settings
@@ -54,13 +56,17 @@ __all__ = [
     "OpenedAccount",
     "OpenedCard",
     "OpenedContact",
+    "OpenedOrder",
     "OperatorClient",
+    "OrderEvent",
     "PastState",
     "PinMismatch",
     "ProvisioningClient",
     "RecordInfo",
     "Resealed",
     "RolledBack",
+    "SalesClient",
+    "SavedForm",
     "SavedPreferences",
     "Settings",
     "StorefrontClient",

@@ -28,6 +28,7 @@ from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
 from vault.v1.key_service_pb2_grpc import KeyServiceStub
 from vault.v1.mail_service_pb2_grpc import MailServiceStub
+from vault.v1.order_service_pb2_grpc import OrderServiceStub
 from vault.v1.payment_service_pb2_grpc import PaymentServiceStub
 from vault.v1.policy_service_pb2_grpc import PolicyServiceStub
 from vault.v1.retention_service_pb2_grpc import RetentionServiceStub
@@ -75,6 +76,7 @@ class Connection:
         self.retention = RetentionServiceStub(channel)
         self.accounts = AccountServiceStub(channel)
         self.visitors = VisitorServiceStub(channel)
+        self.orders = OrderServiceStub(channel)
         witness.watch(self._consistency)
 
     async def call(

@@ -16,7 +16,7 @@ from vault.crypto.fields import put
 from vault.domain.card import check_opened
 from vault.domain.fields import ProtectedField, protected_fields
 from vault.errors import DataLoss, InvalidArgument, OpenError
-from vault.v1.records_pb2 import Account, Card, Contact, Customer, SitePreferences
+from vault.v1.records_pb2 import Account, Card, Contact, Customer, OrderForm, SitePreferences
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -90,7 +90,7 @@ def in_plain(record: Card | Contact) -> bool:
     return any(_values[type(record)](record))
 
 
-def info_of(record: Card | Contact | Customer | Account | SitePreferences, record_name: str) -> RecordInfo:
+def info_of(record: Card | Contact | Customer | Account | SitePreferences | OrderForm, record_name: str) -> RecordInfo:
     """The plain part of a record.
 
     Raises:

@@ -18,6 +18,7 @@ import grpc
 from vault.client.chosen_ids import ChosenIds
 from vault.client.connection import BATCH_DEADLINE
 from vault.client.contacts import ContactWriter
+from vault.client.orders import FormKeeper
 from vault.client.preferences import PreferenceKeeper
 from vault.client.records import NewCustomer, RecordInfo, info_of
 from vault.client.sealing import Sealing
@@ -27,7 +28,7 @@ from vault.client.traffic import VisitCounter
 from vault.domain import names
 from vault.domain.card import Month, normalize
 from vault.errors import DataLoss, FailedPrecondition, InvalidArgument, VaultError
-from vault.v1 import customer_service_pb2, payment_service_pb2
+from vault.v1 import customer_service_pb2, order_service_pb2, payment_service_pb2
 from vault.v1.records_pb2 import Card
 from vault.v1.status_pb2 import REASON_EPOCH_NOT_USABLE
 
@@ -39,8 +40,8 @@ MAX_BATCH = 100
 T = TypeVar("T")
 
 
-class StorefrontClient(ContactWriter, PreferenceKeeper, VisitCounter):
-    """Writes customers, contacts and cards."""
+class StorefrontClient(ContactWriter, FormKeeper, PreferenceKeeper, VisitCounter):
+    """Writes customers, contacts, cards and orders."""
 
     def __init__(self, settings: Settings, *, channel: grpc.aio.Channel | None = None) -> None:
         super().__init__(settings, channel=channel)
@@ -129,6 +130,44 @@ class StorefrontClient(ContactWriter, PreferenceKeeper, VisitCounter):
             request.card.CopyFrom(await self._card(card, name, "card", sealed=sealed))
             answer = await self._connection.call(self._connection.payments.AddCard, request)
             return info_of(answer.card, name)
+
+        return await self._with_usable_epochs(attempt)
+
+    async def submit_order(
+        self,
+        visitor_id: str,
+        customer: NewCustomer,
+        *,
+        order_id: str = "",
+        sealed: bool = True,
+        request_id: str = "",
+    ) -> order_service_pb2.SubmitOrderResponse:
+        """Make customer, contact, cards and order of a visitor's form, in one transaction; the form is destroyed.
+
+        Args:
+            visitor_id: from the cookie.
+            customer: what the order is from; the messages in it are not changed.
+            order_id: chosen by the caller; the SDK's if empty.
+            sealed: as for `create_customer`.
+            request_id: a UUID, to repeat the call with; see the top. The SDK's own if empty.
+
+        Raises:
+            InvalidArgument: a field breaks its rule; the value is not echoed.
+            AlreadyExists: the customer_id is taken or was erased.
+            NotFound: there is no form under this id any more.
+        """
+        ids = ChosenIds(request_id)
+        visitor, order = names.visitor_id(visitor_id), names.record_id(order_id or ids.new("order"), "order_id")
+
+        async def attempt() -> order_service_pb2.SubmitOrderResponse:
+            made = await self._request(customer, ids, "", sealed=sealed)
+            request = order_service_pb2.SubmitOrderRequest(
+                visitor_id=visitor, customer_id=made.customer_id, order_id=order, cards=made.cards
+            )
+            if customer.contact is not None:
+                request.contact.CopyFrom(customer.contact)
+            request.request_id = ids.of_request(sealed=sealed and bool(customer.cards))
+            return await self._connection.call(self._connection.orders.SubmitOrder, request)
 
         return await self._with_usable_epochs(attempt)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from vault.client import billing, care, mail, staff, storefront, traffic
+from vault.client import billing, care, mail, orders, staff, storefront, traffic
 from vault.client import settings as files
 from vault.client.base import VaultClient
 from vault.client.fetched import FetchedMessage, MailEnvelope
@@ -150,6 +150,16 @@ class StorefrontClient(Client):
     record_visits = Method(storefront.StorefrontClient.record_visits)
     save_preferences = Method(storefront.StorefrontClient.save_preferences)
     get_preferences = Method(storefront.StorefrontClient.get_preferences)
+    save_order_form = Method(storefront.StorefrontClient.save_order_form)
+    submit_order = Method(storefront.StorefrontClient.submit_order)
+
+
+class SalesClient(Client):
+    """Lists and follows orders."""
+
+    kind: ClassVar[type[VaultClient]] = orders.SalesClient
+    list_orders = Listing(orders.SalesClient.list_orders)
+    watch_orders = Listing(orders.SalesClient.watch_orders)
 
 
 class TrafficClient(Client):

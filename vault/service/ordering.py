@@ -15,7 +15,7 @@ from vault.audit.entry import NO_DIGEST, digest_of
 from vault.domain import names, order_form
 from vault.domain.ids import VisitorId
 from vault.domain.names import RecordName, owner_of
-from vault.errors import Conflict, DataLoss, NotFound
+from vault.errors import AlreadyExists, Conflict, DataLoss, NotFound
 from vault.policy.decide import DENIED
 from vault.service import creating
 from vault.service.call import Call
@@ -74,16 +74,14 @@ class Ordering(OrdersFollowed):
             cards=request.cards,
         )
         for _ in range(_ATTEMPTS):
-            form = (await parts.records.open([form_name], call.now)).get(form_name)
-            if form is None:
+            try:
+                plan, form = await self._found(call, asked, form_name)
+            except (AlreadyExists, NotFound):
                 # Maybe because this very request was done meanwhile: then its answer is known by now.
                 _, seen = await parts.writer.repeat(call, request, request.request_id, list(request.cards))
-                if seen is not None:
-                    return await self._again(seen, form_name)
-                raise NotFound(DENIED)
-            if isinstance(form, DataLoss):
-                raise form
-            plan = await creating.plan(parts, call, asked, "")
+                if seen is None:
+                    raise
+                return await self._again(seen, form_name)
             order = await self._order(call, plan, form, request.order_id)
             await parts.writer.prepare(plan.drafts, call.now)
             change, created = creating.change(parts, call, plan)
@@ -104,6 +102,19 @@ class Ordering(OrdersFollowed):
             if results[0] is not Result.CHANGED:
                 raise refused(results[0])
         raise Conflict("form: it is being changed; send the order again")
+
+    async def _found(self, call: Call, asked: CreateCustomerRequest, form_name: RecordName) -> tuple[Plan, Opened]:
+        """What is to be made, and the form; whoever sends it again under another request_id is told which was done."""
+        parts = self._parts
+        # First whether the customer is there: a card is sealed anew for a second attempt, so the request is not the
+        # same, and only the name that is taken says that the first was done. A form that is gone may have expired.
+        plan = await creating.plan(parts, call, asked, "")
+        form = (await parts.records.open([form_name], call.now)).get(form_name)
+        if form is None:
+            raise NotFound(DENIED)
+        if isinstance(form, DataLoss):
+            raise form
+        return plan, form
 
     async def _order(self, call: Call, plan: Plan, form: Opened, order_id: str) -> Draft:
         """The order, added to what the customer is to have."""

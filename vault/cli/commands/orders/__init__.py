@@ -1,0 +1,1 @@
+"""List the orders of the web shop, and follow them."""
