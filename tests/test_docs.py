@@ -16,7 +16,7 @@ from vault.v1.status_pb2 import Reason
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-UNIT = DOCS / "systemd/customer-vault.service"
+UNITS = sorted((DOCS / "systemd").glob("*.service"))
 ALERTS = DOCS / "alerts.yml"
 _COMMAND = re.compile(r"customer-vault((?: [a-z][a-z-]*)+)")
 
@@ -86,14 +86,15 @@ def test_prometheus_accepts_the_alerts() -> None:
 
 
 @pytest.mark.needs("systemd-analyze")
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shipped", UNITS, ids=lambda unit: unit.name)
+def test_systemd_accepts_the_unit(shipped: Path, tmp_path: Path) -> None:
     """Its names, values and its program; the program's path is this checkout's, since it must exist."""
-    unit = tmp_path / UNIT.name
+    unit = tmp_path / shipped.name
     program = Path(sys.executable).parent / "customer-vault"
-    unit.write_text(UNIT.read_text().replace("/opt/customer-vault/.venv/bin/customer-vault", str(program)))
+    unit.write_text(shipped.read_text().replace("/opt/customer-vault/.venv/bin/customer-vault", str(program)))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert UNIT.name not in done.stderr, done.stderr
+    assert shipped.name not in done.stderr, done.stderr
 
 
 def test_certificates_that_openssl_issues_as_the_page_says_are_accepted(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def place() -> Iterator[Place]:
         yield made
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", sorted(SPECIAL - {"contact_read_time"}))
 def test_a_case_that_measures_by_itself_runs_on_a_hundred_customers(name: str, place: Place) -> None:
     """Real answers, real figures, each goal about one of them; what it starts is gone afterwards."""

@@ -4,11 +4,14 @@ import asyncio
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.gateway import odd
 from tests.gateway.running import configure, gateway
 from tests.gateway.talk import Client, Hop, next_hop, until
 from tests.running import RunningVault, command, make_home, new_id, serving
 from vault.client.mail import MailClient
+from vault.server.lifetime import LOOK_SECONDS, STALL_SECONDS
 
 
 async def test_what_goes_in_comes_out_and_is_gone(running_vault: RunningVault) -> None:
@@ -60,6 +63,22 @@ async def test_what_is_larger_than_the_vault_takes_is_refused_for_good(tmp_path:
                 assert (await _sent(lmtp, b"x" * 198 + b"\r\n", 1001)).startswith("552 5.3.4")
                 assert (await _sent(lmtp, b"x" * 198 + b"\r\n", 20_000)).startswith("552 5.3.4")
                 assert "customer_vault_mail_waiting 1.0" in await _page(admin)
+
+
+@pytest.mark.long
+async def test_a_sender_that_stops_in_a_text_is_told_to_come_again(running_vault: RunningVault) -> None:
+    """The vault ends an upload that stands still; what then still comes is read to its end, and nothing is stored."""
+    async with next_hop(Hop()) as hop:
+        config = configure(running_vault.home, lmtp=0, hop=f"smtp:{hop.address}")
+        async with gateway(config) as ([lmtp], _), Client(lmtp) as client:
+            await client.greet("LHLO")
+            await client.begin("b@b.example")
+            client.send(b"x" * 198 + b"\r\n" + (b"y" * 198 + b"\r\n") * 1000)
+            await asyncio.sleep(STALL_SECONDS + 2 * LOOK_SECONDS)
+            client.send(b"the rest\r\n.\r\n")
+            assert (await client.reply()).startswith("451 4.3.0")
+            await _send(lmtp, b"again\r\n", hello="LHLO")
+            await until(lambda: [got.text for got in hop.got] == [b"again\r\n"])
 
 
 def test_a_wrong_setting_is_said_before_anything_runs(running_vault: RunningVault, tmp_path: Path) -> None:
