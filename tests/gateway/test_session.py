@@ -206,7 +206,7 @@ async def test_a_client_that_goes_away_in_a_text_leaves_nothing(serve: Serve) ->
 
 async def test_who_says_nothing_for_too_long_is_hung_up_on(serve: Serve) -> None:
     """Between commands and in a text; nothing of the text is left."""
-    async with serve(idle=0.2) as desk, Client(desk.address) as client:
+    async with serve(idle=1.0) as desk, Client(desk.address) as client:
         await client.greet()
         await client.begin("1@a.example")
         client.send(b"half\r\n")
@@ -301,7 +301,7 @@ async def test_a_stop_does_not_wait_for_ever(serve: Serve) -> None:
 
 async def test_who_takes_no_replies_is_hung_up_on(serve: Serve) -> None:
     """A slow reader: replies wait for it in a bounded place, and its socket is given up when its time is over."""
-    async with serve(idle=0.3) as desk:
+    async with serve(idle=2.0) as desk:
         async with Client(desk.address) as client:
             await client.greet()
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
