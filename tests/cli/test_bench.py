@@ -37,6 +37,7 @@ SPECIAL = {
         "mail_gateway",
         "mail_store",
         "rotate_purpose_key",
+        "visits_import",
     ),
     *("rotate_purpose_key", "sdk_open_card"),
 }

@@ -48,6 +48,7 @@ def test_a_case_that_measures_by_itself_runs_on_a_hundred_customers(name: str, p
 MAY_BE_NOTHING = {
     *("memory of a message", "memory of a stream", "records rewritten", "an epoch, cold", "CPU of a stanza, server"),
     "CPU of a creation and an erasure",
+    "CPU of a line, server",
 }
 """The clock of the kernel has ticks of 10 ms; a case of 0.1 s may be shorter."""
 

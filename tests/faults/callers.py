@@ -19,11 +19,13 @@ from vault.client.status import from_rpc
 from vault.errors import DeadlineExceeded, OutcomeUnknown, VaultError
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
+from vault.v1.order_service_pb2_grpc import OrderServiceStub
 from vault.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 _STUBS: dict[str, Any] = {
     "ContactService": ContactServiceStub,
     "CustomerService": CustomerServiceStub,
+    "OrderService": OrderServiceStub,
     "PaymentService": PaymentServiceStub,
 }
 DEADLINE = 10.0
