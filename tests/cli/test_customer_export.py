@@ -4,9 +4,12 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_commands import NUMBER, create, here, here_json
 from tests.running import RunningVault
 from tests.schemas import conforms
+from vault.cli.commands.customer import export
 from vault.client import sync
 
 
@@ -29,6 +32,20 @@ def test_an_export_to_a_file_is_for_its_owner_alone(running_vault: RunningVault,
     assert here_json(running_vault, "customer", "export", customer, "--out", str(out))["file"] == str(out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     conforms(json.loads(out.read_text()), "export-1")
+
+
+def test_an_export_to_a_file_says_what_was_disclosed(
+    running_vault: RunningVault, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To whom, by what; or that there was nobody."""
+    customer, out = create(running_vault), tmp_path / "42.json"
+    said = here(running_vault, "customer", "export", customer, "--out", str(out)).stdout
+    assert "disclosed to nobody outside" in said
+    told = {"recipient": "partners", "purpose": "partner_offers", "fields": ["contact.name"], "last": "today"}
+    export._tell(out, [{**told, "ground": "consent", "order": ""}, {**told, "ground": "order", "order": "o1"}])
+    lines = capsys.readouterr().out.replace("\n", " ")
+    assert "disclosed to partners for partner_offers, by consent: contact.name, last on today" in lines
+    assert "by order o1:" in lines
 
 
 def test_an_export_that_fails_leaves_no_file(running_vault: RunningVault, tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.abuse.facts import consent
+from tests.disclosing import approved
 from tests.schemas import conforms
 from tests.vaults import CARD_NUMBER, OpenVault
 from vault.audit.entry import describe
 from vault.domain.names import RecordName
 from vault.errors import DataLoss, NotFound, PermissionDenied
+from vault.service.accounting import ground_of
 from vault.service.opening import Opening
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as v1
@@ -137,3 +140,40 @@ async def test_nobody_but_the_officer_exports_and_nobody_unknown_is_exported(vau
     unknown = await vault.refusal("officer", METHOD, v1.ExportCustomerRequest(customer_id="nobody"))
     assert isinstance(unknown, NotFound)
     assert [describe(each)["outcome"] for each in (await vault.entries())[-6:]] == ["DENIED"] * 6
+
+
+async def test_disclosures_are_told_by_recipient_and_ground(vault: OpenVault) -> None:
+    """Partners by the customer's consent, legal by its order; the company's own reads are none, nor is the export."""
+    await vault.create()
+    await consent(vault, "42", "partner_offers")
+    for _ in range(2):
+        await vault.get_contact("partners", purpose="partner_offers")
+    order = await approved(vault)
+    request = contacts.GetContactRequest(customer_id="42", purpose="legal_disclosure", order_id=order.order_id)
+    request.read_mask.paths.append("name")
+    await vault.call("legal", "ContactService.GetContact", request)
+    await vault.get_contact()
+    await exported(vault)
+    legal, partners = (await exported(vault))["disclosures"]
+    assert (partners["recipient"], partners["roles"]) == ("spiffe://vault.example/partners", ["partners"])
+    assert (partners["ground"], partners["purpose"], partners["order"]) == ("consent", "partner_offers", "")
+    assert (partners["records"], "contact.phone" in partners["fields"]) == (2, True)
+    assert (legal["ground"], legal["order"], legal["fields"]) == ("order", order.order_id, ["contact.name"])
+    assert legal["first"] == legal["last"]
+
+
+async def test_nobody_is_told_as_nobody(vault: OpenVault) -> None:
+    """The list is there and empty; a refusal is no disclosure."""
+    await vault.create()
+    refused = contacts.GetContactRequest(customer_id="42", purpose="partner_offers")
+    await vault.refusal("partners", "ContactService.GetContact", refused)
+    assert (await exported(vault))["disclosures"] == []
+
+
+async def test_a_purpose_that_the_policy_has_no_more_is_told(vault: OpenVault) -> None:
+    """Whether such a read left the company nobody can say."""
+    policy = vault.parts.policy
+    assert ground_of(policy, v1.ReadCount(purpose="resold_in_2019")) == "unknown"
+    assert ground_of(policy, v1.ReadCount(purpose="service_provisioning")) == ""
+    assert ground_of(policy, v1.ReadCount(purpose="service_provisioning", order_id="o")) == "order"
+    assert ground_of(policy, v1.ReadCount()) == ""

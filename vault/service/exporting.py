@@ -1,7 +1,8 @@
 """ExportCustomer: everything that the vault holds of a customer, for the customer (GDPR, articles 15 and 20).
 
 One JSON document in pieces: who it is about, what the customer said (consents, objections, restrictions), every record,
-and from the log who read or changed what, when, for which purpose. Nothing of it is held in memory at once, and no
+from the log who read or changed what, when, for which purpose, and last the accounting of disclosures: to whom outside
+of the company, on which ground (GDPR, article 15(1)(c)). Nothing of it is held in memory at once, and no
 piece leaves before the entry that names its records is durable.
 
 Corrections are in the history as that, not as what: the log has no values, so an export cannot show an old one.
@@ -17,6 +18,8 @@ from vault.audit.entry import Subject
 from vault.domain import names
 from vault.domain.names import RecordName
 from vault.errors import DataLoss
+from vault.policy.model import Policy
+from vault.service.accounting import Reads, ground_of
 from vault.service.call import Call
 from vault.service.entries import Touched, touched_entry
 from vault.service.held import Held
@@ -59,14 +62,17 @@ class Exporting:
         yield _piece('\n],\n"history": [')
         lines: list[str] = []
         first = True
+        reads = Reads()
         async for event in self._parts.trail.events_of(Subject(facts.subject)):
+            reads.add(event)
             lines.append(_json(_line(event)))
             if len(lines) == _LINES:
                 yield _piece(("\n" if first else ",\n") + ",\n".join(lines))
                 first, lines = False, []
         if lines:
             yield _piece(("\n" if first else ",\n") + ",\n".join(lines))
-        yield _piece("\n]}\n")
+        told = [line for count in reads.counts() if (line := _disclosure(self._parts.policy, count))]
+        yield _piece('\n],\n"disclosures": [' + ",".join(f"\n{_json(line)}" for line in told) + "\n]}\n")
 
     def _head(self, call: Call, customer: str, opened: Opened, facts: CustomerFacts) -> dict[str, object]:
         said = MessageToDict(facts, preserving_proto_field_name=True)
@@ -112,6 +118,23 @@ class Exporting:
             touched.read(facts.subject, name, OUTCOME_FAILED if name in damaged else OUTCOME_ALLOWED)
         if records:
             await self._parts.journal.append(call, touched_entry(call, touched, fields=sorted(fields)))
+
+
+def _disclosure(policy: Policy, count: v1.ReadCount) -> dict[str, object] | None:
+    """A line of the accounting of disclosures; None for reads that were none."""
+    if not (ground := ground_of(policy, count)):
+        return None
+    return {
+        "recipient": count.caller,
+        "roles": sorted(policy.roles_of(count.caller)),
+        "purpose": count.purpose,
+        "ground": ground,
+        "order": count.order_id,
+        "fields": list(count.fields),
+        "records": count.records,
+        "first": moment(count.first_time_ms),
+        "last": moment(count.last_time_ms),
+    }
 
 
 def _line(event: Event) -> dict[str, object]:

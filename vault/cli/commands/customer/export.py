@@ -1,8 +1,10 @@
 """Export all that the vault holds of a customer, as JSON."""
 
+import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -19,7 +21,8 @@ def command(*, customer_id: str, out: Path | None, home: Path, role: str | None)
 
     It is JSON, with or without --json; its schema is in the package as vault/schemas/export-1.json. A card or a message
     is in it as the sealed envelope that it is, with a note of who can open it. A file is readable by you alone, and is
-    there only if the export is whole. Called as the officer, unless --as names another role; an export is logged.
+    there only if the export is whole; then it is said to whom outside of the company what was disclosed. Called as the
+    officer, unless --as names another role; an export is logged.
 
     Example:
       customer-vault customer export 42 --out customer-42.json
@@ -41,4 +44,17 @@ def command(*, customer_id: str, out: Path | None, home: Path, role: str | None)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-    output.emit({"customer_id": customer_id, "file": str(out)}, lambda: output.line(f"written: {out}"))
+    told = json.loads(out.read_text(encoding="utf-8"))["disclosures"]
+    output.emit({"customer_id": customer_id, "file": str(out), "disclosures": told}, lambda: _tell(out, told))
+
+
+def _tell(out: Path, told: Sequence[Mapping[str, Any]]) -> None:
+    output.line(f"written: {out}")
+    for each in told:
+        by = f"order {each['order']}" if each["order"] else each["ground"]
+        output.line(
+            f"disclosed to {each['recipient']} for {each['purpose']}, by {by}: {', '.join(each['fields'])}, last on "
+            f"{each['last']}"
+        )
+    if not told:
+        output.line("disclosed to nobody outside of the company")
