@@ -3,7 +3,9 @@
     world ──► smtpd ──► queue ──lmtp──► gateway, vault, gateway ──smtp──► smtpd ──► queue ──► sink
     world ──► smtpd ──► queue ──────────────────smtp────────────────────► smtpd ──► queue ──► sink
 
-So the second has all that Postfix does for the first, two queues on the disk included. Its files are in a temporary
+So the second has all that Postfix does for the first, two queues on the disk included. The port where both come in again
+has as many processes as it likes: Postfix keeps connections open for the next message, and with ten processes for ten
+of them the rest would wait for seconds. Its files are in a temporary
 folder and its ports on the loopback; the machine's own Postfix, if one runs, is not touched. Its master must be root.
 """
 
@@ -146,7 +148,7 @@ _MASTER: Final = """\
   -o content_filter=vault:[127.0.0.1]:{gateway}
 127.0.0.1:{plain} inet n - n - - smtpd
   -o content_filter=plain:[127.0.0.1]:{back}
-127.0.0.1:{back} inet n - n - {at_once} smtpd
+127.0.0.1:{back} inet n - n - - smtpd
   -o content_filter=
 vault     unix  -       -       n       -       {at_once} lmtp
   -o lmtp_line_length_limit=0

@@ -35,7 +35,7 @@ _SIZE: Final = 10 * _KIB
 _LARGE: Final = 25 * _KIB * _KIB
 _CLIENTS: Final = 16
 _LARGE_AT_ONCE: Final = 4
-_EACH_SECOND: Final = 60
+_EACH_SECOND: Final = 200
 """Messages of a batch, for each second of the plan."""
 _MOST_MIB: Final = 4.0
 _PATIENCE_S: Final = 120.0
