@@ -3,10 +3,12 @@
     world ──► smtpd ──► queue ──lmtp──► gateway, vault, gateway ──smtp──► smtpd ──► queue ──► sink
     world ──► smtpd ──► queue ──────────────────smtp────────────────────► smtpd ──► queue ──► sink
 
-So the second has all that Postfix does for the first, two queues on the disk included. The port where both come in again
-has as many processes as it likes: Postfix keeps connections open for the next message, and with ten processes for ten
-of them the rest would wait for seconds. Its files are in a temporary
-folder and its ports on the loopback; the machine's own Postfix, if one runs, is not touched. Its master must be root.
+So the second has all that Postfix does for the first, two queues on the disk included. The port where both come in
+again has as many processes as it likes: Postfix keeps connections open for the next message, and with ten processes for
+ten of them the rest would wait for seconds.
+
+Its files are in a temporary folder and its ports on the loopback; the machine's own Postfix, if one runs, is not
+touched. Its master must be root.
 """
 
 import os
