@@ -66,5 +66,6 @@ def test_the_facade_counts_and_reports(running_vault: RunningVault) -> None:
     with sync.StorefrontClient.open(running_vault.caller("storefront")) as storefront:
         assert storefront.record_visits([visit]).recorded == 1
     with sync.TrafficClient.open(running_vault.caller("analytics")) as analytics:
-        report = analytics.get_traffic_report(start, start + timedelta(hours=2), TRAFFIC_GROUPING_PAGE)
-    assert [(group.name, group.visits) for group in report.groups] == [("/facade", 1)]
+        day = start.replace(hour=0)
+        report = analytics.get_traffic_report(day, day + timedelta(days=1), TRAFFIC_GROUPING_PAGE)
+    assert ("/facade", 1) in [(group.name, group.visits) for group in report.groups]

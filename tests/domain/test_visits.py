@@ -58,6 +58,9 @@ def test_a_host_becomes_its_registrable_domain_or_nothing(host: str, kept: str) 
         ("/t/a8f3b2c9", "/t/*"),
         ("/2026/11/23/news-of-today", "/2026/11/23/news-of-today"),
         ("/%C3%BCber-uns", "/über-uns"),
+        ("/OnlineShopMainPage", "/OnlineShopMainPage"),
+        ("/reset/QxZkLmNoPqRsTuVwXy", "/reset/*"),
+        ("/reset/aBcDeFgH", "/reset/*"),
         ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/*"),
     ],
 )

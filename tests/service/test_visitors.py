@@ -163,10 +163,24 @@ async def test_advertisers_are_told_weeks_that_are_over_and_nothing_else(vault: 
             await vault.call("advertisers", REPORT, question(DOMAIN, start, length))
     with pytest.raises(InvalidArgument, match="400 days"):
         await vault.call("advertisers", REPORT, question(DOMAIN, monday - 60 * WEEK))
-    assert (await report(vault, "analytics", DOMAIN, monday, timedelta(hours=1))).exact
+    assert (await report(vault, "analytics", HOUR, monday, timedelta(hours=1))).exact
     for length in (timedelta(0), timedelta(days=32), timedelta(minutes=90)):
         with pytest.raises(InvalidArgument, match=r"^end_time: "):
-            await vault.call("analytics", REPORT, question(DOMAIN, monday, length))
+            await vault.call("analytics", REPORT, question(HOUR, monday, length))
+
+
+@pytest.mark.parametrize("by", [DOMAIN, PAGE])
+@pytest.mark.parametrize(("after", "length"), [(0, 1), (1, 24), (0, 25), (12, 12)])
+async def test_domains_and_pages_are_told_of_whole_days(vault: OpenVault, by: Any, after: int, length: int) -> None:
+    """Of an hour with one visit they would be told together, which is a line of the web server's log.
+
+    Nor do two longer times that are allowed differ by an hour.
+    """
+    start = last_week() + timedelta(hours=after)
+    refused = await vault.refusal("analytics", REPORT, question(by, start, timedelta(hours=length)))
+    assert isinstance(refused, InvalidArgument)
+    assert refused.field == "end_time"
+    assert (await report(vault, "analytics", by, last_week(), timedelta(days=1))).exact
 
 
 async def test_a_purpose_that_reads_fields_is_none_for_counts(vault: OpenVault) -> None:

@@ -35,7 +35,7 @@ class TrafficClient(VaultClient):
         """How many visits there were.
 
         Args:
-            start: with its time zone; a whole hour, for advertisers a Monday, 00:00 UTC.
+            start: with its time zone; a whole hour; for domains and pages 00:00 UTC, for advertisers that of a Monday.
             end: not included.
             group_by: `TRAFFIC_GROUPING_DOMAIN`, `_PAGE` or `_HOUR`.
             purpose: may be left out.

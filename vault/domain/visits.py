@@ -15,7 +15,7 @@ there; a target with a host of its own is refused, since it is another site's pa
 becomes `*` by itself. It stays if it is made of letters, digits and `-._~ `, and is no address, and has
 
 - at most 4 digits, at most 48 characters, and no word of more than 20 letters and digits;
-- no word of 8 or more in which letters and digits mix, as ids and tokens have.
+- no word of 8 or more in which letters and digits mix, or of small and large letters by turns, as ids and tokens have.
 
 So `/orders/83749823/view` is kept as `/orders/*/view`, and `/reset/ann@example.org` as `/reset/*`. A path with more
 than 10 digits loses all segments that have any (a card number may be cut into segments), and one that is long its end.
@@ -24,6 +24,7 @@ No rule knows that `/members/ann-example` is a name: whoever names pages after p
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
 
@@ -62,6 +63,7 @@ _MOST_SEGMENT = 48
 _MOST_DIGITS = 4
 _MOST_WORD = 20
 _MIXED_WORD = 8
+_MOST_HUMPS = 3
 _SUFFIXES = PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
@@ -138,7 +140,9 @@ def _may_stay(segment: str) -> bool:
 
 def _is_token(word: str) -> bool:
     mixed = 0 < _digits(word) < len(word)
-    return len(word) > _MOST_WORD or (mixed and len(word) >= _MIXED_WORD)
+    # `OnlineShopMainPage` goes up three times; letters drawn at random go up and down all the time.
+    humps = sum(a.islower() and b.isupper() for a, b in pairwise(word))
+    return len(word) > _MOST_WORD or (mixed and len(word) >= _MIXED_WORD) or humps > _MOST_HUMPS
 
 
 def _digits(text: str) -> int:

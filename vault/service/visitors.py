@@ -31,6 +31,7 @@ from vault.v1 import visitor_service_pb2 as v1
 _SLICE = 64
 """Visits between two breaths of the event loop: about a millisecond."""
 _MOST_HOURS = 31 * 24
+_DAY_MS = 24 * HOUR_MS
 _MOST_GROUPS = 1000
 
 
@@ -94,11 +95,16 @@ class Visitors(Preferences):
         self, start: int, end: int, group_by: "v1.TrafficGrouping.ValueType"
     ) -> v1.GetTrafficReportResponse:
         first, last = start // HOUR_MS, end // HOUR_MS
-        if start % HOUR_MS or end % HOUR_MS or not 0 < last - first <= _MOST_HOURS:
-            raise InvalidArgument("end_time", "must be after start_time by 1 hour to 31 days, both of whole hours")
+        by_name = group_by != v1.TRAFFIC_GROUPING_HOUR
+        unit, word = (_DAY_MS, "day") if by_name else (HOUR_MS, "hour")
+        # In an hour with one visit its domain and its page, asked for one after the other, are a line of the web
+        # server's log. Windows of whole days do not subtract to an hour.
+        if start % unit or end % unit or not 0 < last - first <= _MOST_HOURS:
+            rule = f"must be after start_time by 1 {word} to 31 days, both the beginning of a {word} in UTC"
+            raise InvalidArgument("end_time", rule)
         store = self._parts.store
         groups: Counts
-        if group_by == v1.TRAFFIC_GROUPING_HOUR:
+        if not by_name:
             groups = by_hour_of_day(await store.visits_by_hour(first, last))
         else:
             by = CountedBy.PAGE if group_by == v1.TRAFFIC_GROUPING_PAGE else CountedBy.DOMAIN

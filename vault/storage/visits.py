@@ -1,9 +1,10 @@
 """Counts of visits, as a store keeps them: by domain and hour, and by page and hour, never by both.
 
 A count of one domain, one page and one hour is mostly one, and then it is a line of the web server's log with the
-address left out: who came from where would be told with what was looked at. Two tables of counts cannot be joined
-again. It also bounds the store: an hour has at most so many names of each kind, and what comes after them is `other`,
-so whoever makes up paths fills nobody's disk.
+address left out: who came from where would be told with what was looked at. Two tables of counts are joined again only
+where there was little to count: of an hour with one visit, whoever holds the files knows both (reports name domains and
+pages of whole days only). It also bounds the store: an hour has at most so many names of each kind, and what comes
+after them is `other`, so whoever makes up paths fills nobody's disk.
 """
 
 from collections.abc import Mapping, Sequence

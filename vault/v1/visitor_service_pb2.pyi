@@ -241,7 +241,7 @@ class GetTrafficReportRequest(_message.Message):
     group_by: Global___TrafficGrouping.ValueType
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Whole hours; at most 31 days. A caller to whom the policy does not show exact counts asks for one week, from Monday
+        """Whole hours, and whole days in UTC for domains and pages; at most 31 days. A caller to whom the policy does not show exact counts asks for one week, from Monday
         00:00 to Monday 00:00 UTC, that has been over for a day.
         """
 
