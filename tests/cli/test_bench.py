@@ -30,6 +30,7 @@ SPECIAL = {
         "aged_data",
         "contact_read_time",
         "erase",
+        "export",
         "growth",
         "idle_memory",
         "import",
