@@ -1,7 +1,6 @@
 """Orders through the SDK, on a vault as `init` and `serve` make it."""
 
 import asyncio
-import secrets
 import uuid
 from contextlib import aclosing
 
@@ -20,6 +19,7 @@ from vault.client import (
     StorefrontClient,
     sync,
 )
+from vault.domain import names
 from vault.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unavailable
 
 FORM = {"name": "Ada Lovelace", "product": "fibre-100"}
@@ -29,7 +29,7 @@ CONTACT = Contact(name="Ada Lovelace", country_code="GB")
 
 def new_visitor() -> str:
     """A cookie."""
-    return secrets.token_hex(16)
+    return names.new_id()
 
 
 async def an_order(vault: RunningVault, customer: str) -> str:

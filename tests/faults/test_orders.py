@@ -22,6 +22,7 @@ from tests.figures import Figures
 from tests.running import make_home
 from tests.vaults import card, contact
 from vault.client import OpenedOrder, SalesClient
+from vault.domain import names
 from vault.storage.engine import sqlite3
 from vault.v1 import order_service_pb2 as v1
 from vault.v1.records_pb2 import FormFields
@@ -53,11 +54,11 @@ class Cart:
 
 def new_cart() -> Cart:
     """Somebody who is about to order."""
-    customer = uuid.uuid4().hex
+    customer = names.new_id()
     cards = [card(record_name=f"customers/{customer}/cards/c{at}") for at in range(CARDS)]
     return Cart(
         v1.SubmitOrderRequest(
-            visitor_id=uuid.uuid4().hex,
+            visitor_id=names.new_id(),
             customer_id=customer,
             order_id="one",
             contact=contact(),
