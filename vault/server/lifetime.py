@@ -11,7 +11,7 @@ by one way: the work is cancelled, as if the caller had gone, and the reason is 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from vault.errors import DeadlineExceeded, VaultError
@@ -66,14 +66,13 @@ class Lifetime:
             if self._timer is not None:
                 self._timer.cancel()
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Inside, it is the caller's turn to do something."""
+    def waits(self) -> None:
+        """From here on it is the caller's turn to do something."""
         self._waiting_since = self._loop.time()
-        try:
-            yield
-        finally:
-            self._waiting_since = 0.0
+
+    def works(self) -> None:
+        """From here on it is ours; what ended before was ended, so nothing has to say it then."""
+        self._waiting_since = 0.0
 
     def end(self, error: BaseException) -> None:
         """Cancel what is inside, and raise this in its place; the first reason stays."""

@@ -73,11 +73,10 @@ class _Stream:
             self.working = False
             self.visitor.working.leave()
 
-    async def paced(self, size: int) -> None:
-        """Charge for a message of so many bytes, and wait as long as its caller is over its limit."""
+    def charged(self, size: int) -> float:
+        """Charge for a message of so many bytes; how long to wait, as its caller is over its limit."""
         self.visitor.charge(1 + size // UNIT)
-        if wait := self.visitor.behind(time.monotonic()):
-            await asyncio.sleep(wait)
+        return self.visitor.behind(time.monotonic())
 
 
 class _Requests:
@@ -93,12 +92,15 @@ class _Requests:
     async def __anext__(self) -> Message:
         stream = self._stream
         stream.give_turn()
-        with stream.lifetime.waiting():
-            raw = await stream.context.read()
+        lifetime = stream.lifetime
+        lifetime.waits()
+        raw = await stream.context.read()
+        lifetime.works()
         if raw is grpc.aio.EOF:
             await stream.take_turn()
             raise StopAsyncIteration
-        await stream.paced(len(raw))
+        if wait := stream.charged(len(raw)):
+            await asyncio.sleep(wait)
         await stream.take_turn()
         message: Message = parse(self._decode, raw)
         return message
@@ -168,9 +170,11 @@ class Streams:
                         finally:
                             stream.give_turn()
                         content = answer.SerializeToString()
-                        await stream.paced(len(content))
-                        with stream.lifetime.waiting():
-                            await context.write(content)
+                        if wait := stream.charged(len(content)):
+                            await asyncio.sleep(wait)
+                        stream.lifetime.waits()
+                        await context.write(content)
+                        stream.lifetime.works()
                 context.set_trailing_metadata(((CHECKPOINT, vault.checkpoint),))
 
         return serve

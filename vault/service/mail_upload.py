@@ -6,10 +6,10 @@ What is checked, and when:
 2. each chunk as it comes: whole but for the last, and the limit;
 3. the end: that it says what came.
 
-A small message goes to the store in one commit. A larger one is an upload: its key and its chunks are durable before
-its record is, and until then a mark says so (`vault.storage.queue`). Whatever ends it early, a client that goes away
-above all, has it discarded at once; what a kill leaves, the next start discards. Nothing is resumed: a retry is a new
-call, with a key of its own.
+A small message goes to the store in one commit. A larger one is an upload: key and chunks are written before its
+record is, and until then a mark says so (`vault.storage.queue`). While half a mebibyte is written, the next half is
+received; the end waits for both. Whatever ends it early, a client that goes away above all, has it discarded at once;
+what a kill leaves, the next start discards. Nothing is resumed: a retry is a new call, with a key of its own.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ from vault.v1.envelope_pb2 import Stream
 from vault.v1.records_pb2 import Message
 
 BODY: Final = MESSAGE.by_name["body"]
-AT_ONCE: Final = 16
-"""Chunks in one commit, and so in memory: a mebibyte."""
+AT_ONCE: Final = 8
+"""Chunks in one commit; in memory are as many again, which are received meanwhile: a mebibyte."""
 LONGEST_S: Final = 1800.0
 """Of an upload: a key that is an hour old and has no record is taken for one that a crash left behind."""
 
@@ -99,6 +99,7 @@ class Intake:
         self._ready: list[Chunk] = []
         self._length = self._count = 0
         self._begun = False
+        self._storing: asyncio.Task[bool] | None = None
         self._ends_at = time.monotonic() + LONGEST_S
 
     async def receive(self, requests: AsyncIterator[v1.StoreMessageRequest]) -> v1.StoreMessageEnd:
@@ -122,6 +123,7 @@ class Intake:
                         raise InvalidArgument("end", "must come after the last chunk: an empty body has an empty one")
                     self._check_end(request.end)
                     self._ready.append(Chunk(*self._lock.chunk(held, last=True)))
+                    await self._stored()
                     return request.end
                 case _:
                     raise InvalidArgument("header", "must come once, and first")
@@ -151,14 +153,20 @@ class Intake:
             return
         if time.monotonic() > self._ends_at:
             raise DeadlineExceeded("the upload took too long")
-        store, some = self._parts.store, self._ready
+        store = self._parts.store
         if not self._begun:
             self._begun = True
             if not await store.begin_upload(self._upload, self._vault_key.n, self._lock.wrapped, self._call.now):
                 raise _gone()
-        if not await store.add_chunks(self._upload, some):
+        await self._stored()
+        some, self._ready = self._ready, []
+        self._storing = asyncio.create_task(store.add_chunks(self._upload, some), name="store chunks")
+
+    async def _stored(self) -> None:
+        """Wait until the chunks that were given to the store are durable; the next ones may follow then."""
+        storing, self._storing = self._storing, None
+        if storing is not None and not await storing:
             raise _gone()
-        self._ready = []
 
     def put(self, end: v1.StoreMessageEnd) -> tuple[Put, QueuePut, Digest]:
         """The record with what is left of its chunks, its place in the queue, and the digest of its stored bytes."""
@@ -225,9 +233,17 @@ class Intake:
 
     def discard(self) -> asyncio.Task[None] | None:
         """Have everything destroyed that was stored, whoever waits or not; the task that does it."""
+        if self._storing is not None:
+            # The store takes one after the other; without the mark, which goes now, chunks that come later are refused.
+            self._storing.add_done_callback(_seen)
         if not self._begun:
             return None
         return asyncio.create_task(self._parts.store.discard_upload(self._upload), name="discard upload")
+
+
+def _seen(task: asyncio.Task[bool]) -> None:
+    if not task.cancelled():
+        task.exception()  # what failed is discarded anyway
 
 
 def _gone() -> NotFound:

@@ -17,7 +17,7 @@ from vault.domain.names import RecordName
 from vault.errors import CallerError, DataLoss, InvalidArgument, PermissionDenied, RateLimited
 from vault.policy import load as policy_file
 from vault.policy.decide import permit_call
-from vault.policy.model import Caller
+from vault.policy.model import Caller, Policy
 from vault.service import validation
 from vault.service.call import Call
 from vault.service.entries import Touched, refusal_entry, touched_entry
@@ -149,9 +149,16 @@ class Vault:
 
     def _begin(self, method: str, peer: str, now: int) -> tuple[Call, Permit]:
         self._parts.log.check()
-        return Call(self.policy.caller(peer), method, now), lambda: permit_call(
-            self.policy, self.policy.caller(peer), method
-        )
+        asked: Policy | None = None
+
+        def permit() -> None:
+            nonlocal asked
+            policy = self.policy
+            if policy is not asked:
+                permit_call(policy, policy.caller(peer), method)
+                asked = policy
+
+        return Call(self.policy.caller(peer), method, now), permit
 
     async def _log_refusal(self, call: Call, error: CallerError | DataLoss, request: Message | None) -> None:
         """Log, once: what is malformed touches nothing; every other refusal, and every loss, has an entry."""

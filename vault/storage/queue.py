@@ -135,7 +135,7 @@ class MailStore(Protocol):
         """Mark an upload and store its key, durable on return; False if the owner was erased."""
 
     async def add_chunks(self, upload: Upload, chunks: Sequence[Chunk]) -> bool:
-        """Store some chunks, durable on return; False if the upload has gone meanwhile (its owner was erased)."""
+        """Store some chunks, durable with their record's commit; False if the upload is gone (its owner was erased)."""
 
     async def discard_upload(self, upload: Upload) -> None:
         """Destroy what an upload has stored: key, chunks, mark."""

@@ -4,13 +4,17 @@ The plain stream has the vault's TLS, limits and event loop, and its chunks are 
 opens, logs and stores nothing. Both sides are called by the same process, which seals or opens what the vault gets: a
 mail server's work is in the figure, as it is in a mail server's day.
 
-Memory is the highest resident set of the vault while bodies of 25 MiB move at the same time, less what it had before,
-for each of them.
+Memory is the highest resident set of a vault while bodies of 25 MiB move at the same time, less what it had before, for
+each of them. That is a fresh server for each figure, which has moved one small message and nothing else: one that has
+served the other sizes has their memory still, and would use it again unseen.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import grpc
@@ -20,7 +24,7 @@ from vault.cli.bench.apart import Desk
 from vault.cli.bench.case import require
 from vault.cli.bench.child import Child
 from vault.cli.bench.figures import Goal
-from vault.cli.bench.place import Place
+from vault.cli.bench.place import Place, new_home
 from vault.cli.bench.rounds import Plan
 from vault.client import MailClient, MailEnvelope, channel
 from vault.v1 import mail_service_pb2 as api
@@ -29,6 +33,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 SIZES: Final = {"10 KiB": (10 * KIB, 16), "1 MiB": (MIB, 4), "25 MiB": (25 * MIB, 2)}
 """Bytes of a body, and how many move at a time."""
+SMALLEST: Final = "10 KiB"
 LARGEST: Final = "25 MiB"
 _AT_ONCE: Final = 4
 """Bodies that move while memory is measured."""
@@ -49,12 +54,15 @@ class Mailer:
         self._names: dict[int, str] = {}
 
     async def do(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Move bodies of `size` bytes for `seconds`, `at_once` of them; `fetch` and `given` read what `hold` stored."""
+        """Move bodies of `size` bytes for `seconds`, `at_once` of them; `fetch` and `given` read what `hold` stored.
+
+        `hold` answers with the name of what it stored, or is told the name of what another mail server did.
+        """
         size = command.get("size", 0)
         match command["do"]:
             case "hold":
-                self._names[size] = await self._stored(size)
-                return {}
+                self._names[size] = command.get("name") or await self._stored(size)
+                return {"name": self._names[size]}
             case "drain":
                 return {"gone": await self._drained()}
             case "store":
@@ -153,8 +161,8 @@ def measure(at: Place, plan: Plan, case: str, vault: str, plain: str) -> dict[st
             found[f"{name}: bytes"] = ("MiB/s", [ours * size / MIB for ours, _ in rates])
             found[f"{name}: plain stream"] = ("MiB/s", [theirs * size / MIB for _, theirs in rates])
             found[f"{name}: ratio_to_stream"] = ("", [ours / theirs for ours, theirs in rates])
-        found["memory of a stream"] = ("MiB", [_memory(at.vault, mailer, vault) for _ in range(plan.rounds)])
         mailer.ask(do="drain")
+    found["memory of a stream"] = ("MiB", [_memory(at, case, vault) for _ in range(plan.rounds)])
     ratio = f"{LARGEST}: ratio_to_stream"
     goals = [
         Goal(ratio, figures.spread(found[ratio][1])["median"], least=_LEAST),
@@ -163,9 +171,27 @@ def measure(at: Place, plan: Plan, case: str, vault: str, plain: str) -> dict[st
     return figures.special(found, goals)
 
 
-def _memory(server: Child, mailer: Child, side: str) -> float:
-    """MiB above what it had before, for each of the bodies that move at a time."""
-    before = server.memory_mib()
-    server.forget_peak()
-    mailer.ask(do=side, size=SIZES[LARGEST][0], at_once=_AT_ONCE, seconds=0)
-    return max(0.0, server.peak_mib() - before) / _AT_ONCE
+def _memory(at: Place, case: str, side: str) -> float:
+    """MiB above what a fresh server had before, for each of the bodies that move at a time."""
+    small, large = SIZES[SMALLEST][0], SIZES[LARGEST][0]
+    with TemporaryDirectory(prefix="memory-", dir=at.folder) as folder:
+        home = new_home(Path(folder) / "vault")
+        with _fresh(at, case, home) as (_, mailer):
+            held = {size: mailer.ask(do="hold", size=size)["name"] for size in (small, large)}
+        with _fresh(at, case, home) as (server, mailer):
+            for size, name in held.items():
+                mailer.ask(do="hold", size=size, name=name)
+            mailer.ask(do=side, size=small, at_once=1, seconds=0)
+            before = server.memory_mib()
+            server.forget_peak()
+            mailer.ask(do=side, size=large, at_once=_AT_ONCE, seconds=0)
+            return max(0.0, server.peak_mib() - before) / _AT_ONCE
+
+
+@contextmanager
+def _fresh(at: Place, case: str, home: Path) -> Iterator[tuple[Child, Child]]:
+    """A server that has served nobody, and a mail server for it."""
+    with at.start("memory-vault", "vault.cli", "serve", str(home), "--json") as server:
+        address = server.answer()["ready"]
+        with at.start("memory-mailer", "vault.cli.bench.apart", case, str(home), address) as mailer:
+            yield server, mailer

@@ -68,6 +68,19 @@ class Stores:
         self.depends_on = relies_on
 
     @contextmanager
+    def riding(self) -> Iterator[None]:
+        """Data commits inside are written and not synced: they are durable with the next commit outside, or before.
+
+        A commit's fsync is one of the whole WAL, so what one that was synced relies on is on the disk if it is; and
+        no checkpoint moves a page whose WAL is not synced (SQLite's rule for synchronous=NORMAL).
+        """
+        self.data.execute("PRAGMA synchronous = NORMAL").fetchall()
+        try:
+            yield
+        finally:
+            self.data.execute("PRAGMA synchronous = FULL").fetchall()
+
+    @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
         """Wait only so long for another process that holds a lock (a backup): calls are waiting behind."""
         before = [(store, store.execute("PRAGMA busy_timeout").fetchone()[0]) for store in (self.data, self.keys)]

@@ -1,8 +1,9 @@
 """Jobs of the writer for chunks: each is a commit that stores or deletes a mebibyte at most.
 
 The loose mark is durable before the key is, and the key before the first chunk. So whatever a kill leaves behind has a
-mark, and the next start finds it. A mark is no proof: before anything is destroyed by one, the job looks whether the
-record is there after all, and then takes only the mark away.
+mark, and the next start finds it. Chunks alone are nothing that anybody was promised: they are written as they come,
+and durable with the commit of their record, whose fsync is one of all that stands before it. A mark is no proof: before
+anything is destroyed by one, the job looks whether the record is there after all, and then takes only the mark away.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ def add(upload: Upload, chunks: Sequence[Chunk]) -> Callable[[Stores], bool]:
     mark = mark_of(upload)
 
     def job(stores: Stores) -> bool:
-        with stores.data_transaction() as data:
+        with stores.riding(), stores.data_transaction() as data:
             if data.execute(_MARKED, mark).fetchone() is None:
                 return False
             rows.execute(data, _CHUNKS, [(*mark, *chunk) for chunk in chunks])
