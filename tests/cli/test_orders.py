@@ -27,7 +27,7 @@ def watched(vault: RunningVault, *args: str) -> list[Any]:
     return [json.loads(line) for line in run(vault, "watch", "--once", "--json", *args).stdout.splitlines()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def customer(running_vault: RunningVault) -> str:
     """Who has ordered."""
     who = new_id()

@@ -89,7 +89,7 @@ def month(text: str, field: str = "month") -> str:
 
 
 def new_id() -> str:
-    """Sixteen random bytes in hex; drawn again in the rare case (1 in 10^5) that its digits pass for a card number."""
+    """Sixteen random bytes in hex; drawn again if its digits pass for a card number, which one in 1,200 does."""
     while is_pan_like(text := secrets.token_hex(16)):
         pass
     return text
