@@ -26,6 +26,7 @@ from tests.disclosing import ask as ask_for_order
 from tests.disclosing import request_of
 from tests.figures import Figures
 from tests.vaults import OpenVault, contact, opened
+from vault.domain.ids import new_id
 from vault.errors import VaultError
 from vault.v1 import account_service_pb2 as accounts
 from vault.v1 import audit_service_pb2 as audit
@@ -287,7 +288,7 @@ async def _destructive(vault: OpenVault, method: str, caller: str | None) -> Mes
     if method == "OrderService.SubmitOrder":
         form = PLAIN["OrderService.SaveOrderForm"]
         saved = await vault.call("storefront", "OrderService.SaveOrderForm", form) if caller else None
-        return orders.SubmitOrderRequest(visitor_id=saved.visitor_id if saved else secrets.token_hex(16))
+        return orders.SubmitOrderRequest(visitor_id=saved.visitor_id if saved else new_id())
     if method == "PaymentService.DeleteCard":
         return payments.DeleteCardRequest(record_name=card)
     if method == "ContactService.DeleteContact":

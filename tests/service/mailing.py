@@ -1,7 +1,6 @@
 """The mail system's side of MailService in tests: seals, stores, fetches and opens as an SDK does."""
 
 import hmac
-import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from tests.abuse.sealer import SealedSide
 from tests.vaults import OpenVault
 from vault.crypto import envelope, stream
 from vault.domain.fields import protected_fields
+from vault.domain.ids import new_id
 from vault.v1 import mail_service_pb2 as v1
 from vault.v1.envelope_pb2 import Envelope, Stream
 from vault.v1.records_pb2 import MESSAGE_KIND_MAIL, DeliveryParameters, Message, RecipientList
@@ -78,7 +78,7 @@ class Mailer:
         request_id: str = "",
     ) -> Sent:
         """Seal a message under a fresh salt."""
-        name = f"{owner}/messages/{message_id or secrets.token_hex(16)}"
+        name = f"{owner}/messages/{message_id or new_id()}"
         step = self.side.step()
         values = {
             "sender": SENDER.encode(),
