@@ -45,3 +45,10 @@ def test_times_are_utc_and_absent_ones_empty() -> None:
     """One spelling everywhere."""
     assert moments.iso_ms(1_700_000_000_123) == "2023-11-14T22:13:20Z"
     assert moments.iso_ms(0) == moments.iso(None) == ""
+
+
+def test_one_is_not_many() -> None:
+    """A number has the word that goes with it."""
+    said = [output.count(number, "entry", "entries") for number in (0, 1, 2)]
+    assert said == ["0 entries", "1 entry", "2 entries"]
+    assert [output.count(number, "row") for number in (1, 2)] == ["1 row", "2 rows"]

@@ -34,6 +34,11 @@ def line(text: str, *, error: bool = False) -> None:
     click.echo(clean(text), err=error)
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its word: `1 entry`, `2 entries`; without `many` an s is added."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def pairs(values: Mapping[str, str]) -> None:
     """Print names and values below each other; empty ones are left out."""
     shown = {name: value for name, value in values.items() if value}

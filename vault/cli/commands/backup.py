@@ -52,7 +52,7 @@ def command(
 
 
 def _tell(target: Path, made: Manifest) -> None:
-    logs = ", ".join(f"{log} {size} entries" for log, size in made.logs.items())
+    logs = ", ".join(f"{log} {output.count(size, 'entry', 'entries')}" for log, size in made.logs.items())
     output.pairs(
         {
             "backup": str(target),

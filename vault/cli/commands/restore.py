@@ -80,10 +80,12 @@ def _tell_plan(told: Told) -> None:
     if not told.needed:
         output.line("the stores fit each other")
     for log, published, left in told.cut_logs:
-        output.line(f"{log} was signed up to {published} entries, and has {left}; it ends here")
+        output.line(
+            f"{log} was signed up to {output.count(published, 'entry', 'entries')}, and has {left}; it ends here"
+        )
     if told.keys_behind:
         output.line("the key store is older than the data")
-    output.line(f"{told.rows} rows, {told.revivable} of which get back a key that was retired since")
+    output.line(f"{output.count(told.rows, 'row')}, {told.revivable} of which get back a key that was retired since")
     for what, names in told.losses().items():
         if names:
             more = f", and {len(names) - _SHOWN} more (--json names all)" if len(names) > _SHOWN else ""
@@ -91,7 +93,10 @@ def _tell_plan(told: Told) -> None:
     if told.actions:
         writes = ", ".join(f"{count} {action}" for action, count in sorted(told.actions.items()))
         output.line(f"the longer log has what these stores lack: {writes}")
-        output.line(f"  of these are done again: up to {told.erase_again} erasures and {told.delete_again} deletions")
+        output.line(
+            f"  of these are done again: up to {output.count(told.erase_again, 'erasure')} and "
+            f"{output.count(told.delete_again, 'deletion')}"
+        )
     if told.erasures:
         output.line(f"{told.erasures} erasures that one store lacks are done there as well")
 

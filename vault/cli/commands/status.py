@@ -94,7 +94,7 @@ def _tell(said: dict[str, Any]) -> None:
             if said["p50_ms"] is None
             else f"half within {said['p50_ms']} ms, 99 % within {said['p99_ms']} ms, since the start",
             "over a limit": f"{said['limited']} calls since the start",
-            "log": f"{said['log_entries']} entries, signed {said['log_lag_seconds']} s ago",
+            "log": f"{output.count(said['log_entries'], 'entry', 'entries')}, signed {said['log_lag_seconds']} s ago",
             "disk": f"{said['disk_free_bytes'] // 2**20} MiB free",
         }
     )

@@ -41,4 +41,6 @@ def command(*, target: Path, to: Path, before: datetime | None, pins: Path | Non
 
 def _tell(to: Path, counts: dict[str, int]) -> None:
     for log_id, count in counts.items():
-        output.line(f"{to}: {log_id}, {count} entries up to its newest checkpoint, all as signed")
+        output.line(
+            f"{to}: {log_id}, {output.count(count, 'entry', 'entries')} up to its newest checkpoint, all as signed"
+        )

@@ -88,6 +88,8 @@ def _document(report: Report) -> dict[str, object]:
 
 def _tell(found: list[Report]) -> None:
     for report in found:
+        entries = output.count(report.entries, "entry", "entries")
+        checkpoints = output.count(report.checkpoints, "checkpoint")
         span = f", {moments.iso_ms(report.first_time)} to {moments.iso_ms(report.last_time)}" if report.entries else ""
         if report.finding:
             output.line(f"BAD: {report.origin}: {report.finding}")
@@ -95,8 +97,6 @@ def _tell(found: list[Report]) -> None:
             output.line(f"BAD: {report.origin}: no checkpoint: the log was taken away, or the vault never started")
         else:
             uncovered = f", the last {report.uncovered} not signed yet" if report.uncovered else ""
-            output.line(
-                f"ok: {report.origin}: {report.entries} entries, {report.checkpoints} checkpoints{span}{uncovered}"
-            )
+            output.line(f"ok: {report.origin}: {entries}, {checkpoints}{span}{uncovered}")
     if not all(map(_ok, found)):
         output.line("next: keep this file as evidence, and compare with a backup and with what callers' SDKs have kept")
