@@ -3,7 +3,7 @@
 They are made from the descriptors of the API, so a method or a field that is added is stuffed from its first day.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from google.protobuf import message_factory
@@ -38,6 +38,10 @@ def put(message: Message, path: Path, value: str) -> None:
             setattr(message, head, held)
         return
     inner: Any = getattr(message, head)
+    if isinstance(inner, MutableMapping):
+        # A map has no element to set: the text becomes its key, or its value.
+        inner.update({value: "text"} if rest == ["key"] else {"name": value})
+        return
     target = (inner[0] if inner else inner.add()) if field.is_repeated else inner
     target.SetInParent()
     put(target, tuple(rest), value)

@@ -19,13 +19,15 @@ a caller can find out. The modules, from the file to the call:
     streams, bodies, uploads, fetched, mail_opening, mail_tokens       messages, which are never held whole
     accounts, preferences     accounts and logs; what visitors like
     orders                    a visitor's form, and the orders that sales follows
+    statements, disclosures   what customers say; orders of disclosure
     storefront, billing, mail, care, staff, custodian       one class for each role
 """
 
 from vault.client.accounts import LoggedLine, OpenedAccount, PastState
 from vault.client.billing import BillingClient
-from vault.client.care import CareClient, ProvisioningClient
+from vault.client.care import CareClient, PartnerClient, ProvisioningClient
 from vault.client.custodian import Resealed
+from vault.client.disclosures import ApproverClient, LegalClient
 from vault.client.errors import BadCheckpoint, PinMismatch, RolledBack, Untrusted
 from vault.client.fetched import FetchedMessage, MailEnvelope
 from vault.client.mail import MailClient
@@ -40,6 +42,7 @@ from vault.crypto.note import Checkpoint
 from vault.v1.records_pb2 import Card, Contact
 
 __all__ = [
+    "ApproverClient",
     "AuditorClient",
     "BadCheckpoint",
     "BillingClient",
@@ -48,6 +51,7 @@ __all__ = [
     "Checkpoint",
     "Contact",
     "FetchedMessage",
+    "LegalClient",
     "LoggedLine",
     "MailClient",
     "MailEnvelope",
@@ -59,6 +63,7 @@ __all__ = [
     "OpenedOrder",
     "OperatorClient",
     "OrderEvent",
+    "PartnerClient",
     "PastState",
     "PinMismatch",
     "ProvisioningClient",

@@ -15,6 +15,12 @@ class ProvisioningClient(ContactReader, AccountKeeper, CardNames, CustomerReader
     purpose: ClassVar[str] = "service_provisioning"
 
 
+class PartnerClient(ContactReader):
+    """A selected partner, who sees only the customers who agreed."""
+
+    purpose: ClassVar[str] = "partner_offers"
+
+
 class CareClient(ContactReader, ContactWriter, AccountKeeper, CardNames, CustomerReader):
     """Answers customers and corrects what is wrong."""
 

@@ -26,6 +26,7 @@ from vault.v1.audit_service_pb2 import GetConsistencyProofRequest
 from vault.v1.audit_service_pb2_grpc import AuditServiceStub
 from vault.v1.contact_service_pb2_grpc import ContactServiceStub
 from vault.v1.customer_service_pb2_grpc import CustomerServiceStub
+from vault.v1.disclosure_service_pb2_grpc import DisclosureServiceStub
 from vault.v1.key_service_pb2_grpc import KeyServiceStub
 from vault.v1.mail_service_pb2_grpc import MailServiceStub
 from vault.v1.order_service_pb2_grpc import OrderServiceStub
@@ -69,6 +70,7 @@ class Connection:
         self.customers = CustomerServiceStub(channel)
         self.contacts = ContactServiceStub(channel)
         self.payments = PaymentServiceStub(channel)
+        self.disclosures = DisclosureServiceStub(channel)
         self.keys = KeyServiceStub(channel)
         self.mail = MailServiceStub(channel)
         self.audit = AuditServiceStub(channel)

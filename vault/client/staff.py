@@ -8,7 +8,9 @@ from typing import Final
 from vault.client.base import VaultClient
 from vault.client.chosen_ids import checked
 from vault.client.customers import CustomerReader
+from vault.client.disclosures import DisclosureReader
 from vault.client.paging import pages
+from vault.client.statements import Statements
 from vault.client.streams import STREAM_DEADLINE, download
 from vault.client.unanswered import Failure
 from vault.crypto.receipt import ReceiptFile
@@ -54,7 +56,7 @@ class AccessReporter(VaultClient):
                         yield each
 
 
-class OfficerClient(CustomerReader, AccessReporter):
+class OfficerClient(CustomerReader, AccessReporter, Statements, DisclosureReader):
     """Answers for the customers' rights."""
 
     async def erase_customer(self, customer_id: str, *, request_id: str = "") -> customer_service_pb2.ErasureReceipt:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from vault.client import billing, care, mail, orders, staff, storefront, traffic
+from vault.client import billing, care, disclosures, mail, orders, staff, storefront, traffic
 from vault.client import settings as files
 from vault.client.base import VaultClient
 from vault.client.fetched import FetchedMessage, MailEnvelope
@@ -288,6 +288,42 @@ class OfficerClient(Client):
     export_customer = Listing(staff.OfficerClient.export_customer)
     report_access = Listing(staff.OfficerClient.report_access)
     prove_erasure = Method(staff.OfficerClient.prove_erasure)
+    set_consent = Method(staff.OfficerClient.set_consent)
+    set_objection = Method(staff.OfficerClient.set_objection)
+    restrict_customer = Method(staff.OfficerClient.restrict_customer)
+    lift_restriction = Method(staff.OfficerClient.lift_restriction)
+    get_statements = Method(staff.OfficerClient.get_statements)
+    list_disclosures = Method(staff.OfficerClient.list_disclosures)
+
+
+class PartnerClient(Client):
+    """A selected partner, who sees only the customers who agreed."""
+
+    kind: ClassVar[type[VaultClient]] = care.PartnerClient
+    get_contact = Method(care.PartnerClient.get_contact)
+    batch_get_contacts = Method(care.PartnerClient.batch_get_contacts)
+    find_contacts = Method(care.PartnerClient.find_contacts)
+
+
+class ApproverClient(Client):
+    """A person who decides about orders that somebody else requested."""
+
+    kind: ClassVar[type[VaultClient]] = disclosures.ApproverClient
+    list_disclosures = Method(disclosures.ApproverClient.list_disclosures)
+    approve_disclosure = Method(disclosures.ApproverClient.approve_disclosure)
+    reject_disclosure = Method(disclosures.ApproverClient.reject_disclosure)
+
+
+class LegalClient(Client):
+    """Asks for disclosures, and reads what an approved one covers."""
+
+    kind: ClassVar[type[VaultClient]] = disclosures.LegalClient
+    list_disclosures = Method(disclosures.LegalClient.list_disclosures)
+    request_disclosure = Method(disclosures.LegalClient.request_disclosure)
+    get_contact = Method(disclosures.LegalClient.get_contact)
+    batch_get_contacts = Method(disclosures.LegalClient.batch_get_contacts)
+    register_purpose_key = Method(disclosures.LegalClient.register_purpose_key)
+    reseal_epochs = Method(disclosures.LegalClient.reseal_epochs)
 
 
 class OperatorClient(Client):

@@ -32,10 +32,11 @@ def command(customer_id: str, purpose: str | None, home: Path, role: str | None)
     else:
         kind = _CLIENTS.get(role, ContactReader)
         contact = profile.run(home, role, kind, lambda vault: vault.get_contact(customer_id, purpose=purpose))
-    output.emit(_values(contact), lambda: output.pairs(_values(contact)))
+    output.emit(values(contact), lambda: output.pairs(values(contact)))
 
 
-def _values(contact: OpenedContact) -> dict[str, str]:
+def values(contact: OpenedContact) -> dict[str, str]:
+    """A contact's fields that came, and when they were written."""
     found = {"record_name": contact.record_name}
     found |= {name: getattr(contact, name) for name in _FIELDS}
     found["update_time"] = moments.iso(contact.update_time)

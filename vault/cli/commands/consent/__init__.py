@@ -1,0 +1,1 @@
+"""Consent: what customers agreed to, and who reads what of them."""

@@ -1,0 +1,1 @@
+"""Disclosure: orders under which legal reads, approved by two people."""

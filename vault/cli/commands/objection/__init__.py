@@ -1,0 +1,1 @@
+"""Objection: purposes that customers do not want."""
