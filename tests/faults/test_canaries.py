@@ -110,7 +110,13 @@ async def _store(vault: RunningVault, crowd: list[Person]) -> None:
 async def _misuse(vault: RunningVault, policy: Policy, numbers: Numbers, victim: str) -> Channels:
     """Every method, every text of its request, by who may call it and by who may not; and around the message."""
     out = Channels()
-    roles = {role for caller in policy.callers.values() for role in caller.roles if vault.caller(role).is_dir()}
+    folders = {name: name.rpartition("/")[2] for name in policy.callers}
+    roles = {
+        role: folders[name]
+        for name, caller in policy.callers.items()
+        for role in caller.roles
+        if vault.caller(folders[name]).is_dir()
+    }
     good = {
         "customer_id": victim,
         "customer_ids": [victim],
@@ -118,14 +124,14 @@ async def _misuse(vault: RunningVault, policy: Policy, numbers: Numbers, victim:
         "record_names": [f"customers/{victim}/cards/none"],
     }
     async with contextlib.AsyncExitStack() as stack:
-        channels = {role: await stack.enter_async_context(dial(vault, role)) for role in sorted(roles)}
+        channels = {role: await stack.enter_async_context(dial(vault, name)) for role, name in sorted(roles.items())}
         every = itertools.cycle(methods())
         # Every method at least once, and as often as it takes for every number.
         for done, (name, method) in enumerate(every):
             if done >= len(served()) and numbers.rounds:
                 break
             may = [role for role in sorted(roles) if policy.may_call(name, frozenset({role}))]
-            may_not = sorted(roles - set(may))
+            may_not = sorted(roles.keys() - set(may))
             for role in (may[0], *may_not[:1]):
                 for request in stuffed(method, numbers, good):
                     raw = request.SerializeToString()
