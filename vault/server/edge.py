@@ -66,8 +66,7 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_send_message_length", SEND_BYTES),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
-    # Without it gRPC would let a caller send 4 MiB on each stream before anybody asks for it; measured on a network of
-    # its own speed, so it also spares a PING for each burst of data. What is left is HTTP/2's own window of 64 KiB.
+    # Off, what anybody may send on a stream before it is asked for stays at HTTP/2's own 64 KiB; on, it becomes 4 MiB.
     ("grpc.http2.bdp_probe", 0),
     # Identity only (bit 0), in both directions: compressing secrets beside what an attacker chose tells their length
     # and more (CRIME), and a request of 4 MiB that unpacks to gigabytes needs no defence if it is never unpacked.
