@@ -13,6 +13,7 @@ what a kill leaves, the next start discards. Nothing is resumed: a retry is a ne
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -42,6 +43,8 @@ AT_ONCE: Final = 8
 """Chunks in one commit; in memory are as many again, which are received meanwhile: a mebibyte."""
 LONGEST_S: Final = 1800.0
 """Of an upload: a key that is an hour old and has no record is taken for one that a crash left behind."""
+_LINGER_S: Final = 10.0
+"""For which a sender whose body is refused is listened to."""
 
 
 async def check_header(parts: Parts, call: Call, header: v1.StoreMessageHeader) -> set[int]:
@@ -86,6 +89,19 @@ def too_large(parts: Parts, field: str) -> InvalidArgument:
     return InvalidArgument(field, f"must be at most {parts.largest_message:,} bytes (mail.max_message_bytes)")
 
 
+async def _read_on(requests: AsyncIterator[v1.StoreMessageRequest]) -> None:
+    """Let what is on its way come, unlooked at, before the refusal goes out.
+
+    A sender that is still writing when the call ends learns of a broken write, gRPC's INTERNAL, and not why it was
+    refused: it would come again with what is refused again. Longer than `_LINGER_S` nobody is listened to.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            async for request in requests:
+                if request.HasField("end"):
+                    return
+
+
 class Intake:
     """One attempt to store one message; `discard` it unless its `put` was committed."""
 
@@ -114,7 +130,11 @@ class Intake:
         async for request in requests:
             match request.WhichOneof("part"):
                 case "chunk":
-                    self._count_in(request.chunk, held)
+                    try:
+                        self._count_in(request.chunk, held)
+                    except InvalidArgument:
+                        await _read_on(requests)
+                        raise
                     if held is not None:
                         await self._take(held)
                     held = request.chunk
