@@ -63,14 +63,20 @@ class Stock:
         """Store so many customers; each takes the epoch of its number of every audience, in turns.
 
         They are sealed in as many processes as there are cores, forked so that they have the keys, and committed here.
+        A part or less is sealed here: a fork beside threads, which whoever calls may have, can stand still for ever.
         """
         at, window = Layout(self.home), _AT_ONCE * _WINDOW
+        if customers <= _AT_ONCE:
+            items, written = _sealed((Press(self.key, self.lookup_key, self.audiences, self.step), customers), 0)
+            with GroupCommits(at.data, at.keys) as commits:
+                commits.add([Work(_LOG, _finish(written), items)])
+            return
         # The pool first: a process must not be forked beside a thread that may hold a lock.
         pool = get_context("fork").Pool(initializer=_begin, initargs=(self, customers))
         with pool, GroupCommits(at.data, at.keys) as commits:
             for begin in range(0, customers, window):
                 starts = range(begin, min(begin + window, customers), _AT_ONCE)
-                for items, written in pool.imap_unordered(_sealed, starts):
+                for items, written in pool.imap_unordered(_sealed_there, starts):
                     commits.add([Work(_LOG, _finish(written), items)])
 
     def step(self, audience: str, number: int) -> Step:
@@ -161,9 +167,14 @@ def _begin(stock: Stock, customers: int) -> None:
     _ours.append((Press(stock.key, stock.lookup_key, stock.audiences, stock.step), customers))
 
 
-def _sealed(start: int) -> tuple[tuple[Item, ...], bytes]:
+def _sealed_there(start: int) -> tuple[tuple[Item, ...], bytes]:
     """In a process that seals: the next customers, and their entry."""
-    [(press, customers)] = _ours
+    [ours] = _ours
+    return _sealed(ours, start)
+
+
+def _sealed(ours: tuple[Press, int], start: int) -> tuple[tuple[Item, ...], bytes]:
+    press, customers = ours
     numbers = range(start, min(start + _AT_ONCE, customers))
     made = [press.customer(people.customer_id(number), number) for number in numbers]
     return tuple(each.item for each in made), entry(made, "CustomerService.BatchCreateCustomers")
