@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -85,6 +86,18 @@ async def test_a_correction_keeps_that_and_not_what_changed(vault: OpenVault) ->
     assert (change["what"], change["fields"], change["records"]) == ("change", ["contact.city"], ["contact"])
     assert "Bonn" not in json.dumps(document)
     assert "Ulm" not in json.dumps(document["history"])
+
+
+async def test_an_export_does_not_end_well_if_the_customer_is_erased_meanwhile(vault: OpenVault) -> None:
+    """A document without records would say, and be believed, that there were none."""
+    await vault.create()
+    async with aclosing(vault.watch("officer", METHOD, v1.ExportCustomerRequest(customer_id="42"))) as pieces:
+        text = (await anext(pieces)).json
+        await vault.call("officer", "CustomerService.EraseCustomer", v1.EraseCustomerRequest(customer_id="42"))
+        with pytest.raises(NotFound):
+            text += "".join([piece.json async for piece in pieces])
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
 
 
 async def test_an_export_is_in_the_log_before_it_leaves(vault: OpenVault) -> None:

@@ -3,7 +3,8 @@
 One JSON document in pieces: who it is about, what the customer said (consents, objections, restrictions), every record,
 from the log who read or changed what, when, for which purpose, and last the accounting of disclosures: to whom outside
 of the company, on which ground (GDPR, article 15(1)(c)). Nothing of it is held in memory at once, and no
-piece leaves before the entry that names its records is durable.
+piece leaves before the entry that names its records is durable. An export of a customer who is erased meanwhile ends
+with an error, since what had not left by then is gone.
 
 Corrections are in the history as that, not as what: the log has no values, so an export cannot show an old one.
 """
@@ -17,7 +18,8 @@ from google.protobuf.json_format import MessageToDict
 from vault.audit.entry import Subject
 from vault.domain import names
 from vault.domain.names import RecordName
-from vault.errors import DataLoss
+from vault.errors import DataLoss, NotFound
+from vault.policy.decide import DENIED
 from vault.policy.model import Policy
 from vault.service.accounting import Reads, ground_of
 from vault.service.call import Call
@@ -29,6 +31,7 @@ from vault.service.trail import Event
 from vault.store.v1.audit_entry_pb2 import OUTCOME_ALLOWED, OUTCOME_FAILED
 from vault.store.v1.record_pb2 import CustomerFacts
 from vault.v1 import customer_service_pb2 as v1
+from vault.v1 import status_pb2 as status
 
 if TYPE_CHECKING:  # They use this themselves.
     from vault.service.parts import Parts
@@ -59,6 +62,9 @@ class Exporting:
         async for record in self._records(call, name, facts):
             yield _piece(("\n" if first else ",\n") + _json(record))
             first = False
+        if await self._parts.store.erased(names.owner_of(name)):
+            # Its records went while they were listed: a document that ended well would say that these are all.
+            raise NotFound(DENIED, reason=status.REASON_CUSTOMER_NOT_AVAILABLE)
         yield _piece('\n],\n"history": [')
         lines: list[str] = []
         first = True
