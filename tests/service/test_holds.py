@@ -1,17 +1,19 @@
 """What must be kept: by an order from its request on, by a restriction until it is lifted; and who is told what."""
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
 from tests.abuse.facts import restriction
-from tests.disclosing import HOUR_MS, approved, ask, reject
+from tests.disclosing import ALICE, HOUR_MS, approve, approved, ask, reject
 from tests.vaults import OpenVault, card, contact
 from vault.domain.names import RecordName
 from vault.errors import FailedPrecondition, NotFound, VaultError
 from vault.service.holds import RESTRICTION
 from vault.service.orders import PENDING_MS
+from vault.storage.port import Committed, Work
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import disclosure_service_pb2 as v1
@@ -47,6 +49,31 @@ async def test_an_order_keeps_what_it_covers_until_it_is_closed(vault: OpenVault
     await reject(vault, order.order_id)
     for call in (replacing(), DELETE, ERASE):
         await vault.call(*call)
+
+
+async def test_a_decision_whose_caller_goes_away_is_known_all_the_same(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the log, so it can be approved, and keeps what it covers, without a restart."""
+    await vault.create()
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    commit = vault.parts.store.commit
+
+    async def slow(work: Work) -> Committed:
+        entered.set()
+        await go_on.wait()
+        return await commit(work)
+
+    monkeypatch.setattr(vault.parts.store, "commit", slow)
+    asked = asyncio.create_task(ask(vault, order_id="gone"))
+    await entered.wait()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    monkeypatch.undo()
+    go_on.set()
+    order = await approve(vault, "gone", ALICE)
+    assert order.request.caller.endswith("/legal")
+    assert await is_held(vault, DELETE)
 
 
 async def test_a_request_alone_keeps_for_a_week(vault: OpenVault) -> None:

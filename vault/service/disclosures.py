@@ -56,11 +56,14 @@ class Disclosures:
         order = self._requested(call, request)
         call.order = order.order_id
         response = v1.RequestDisclosureResponse()
-        async with self._orders.turn:
+
+        async def write() -> bytes | None:
             if await self._orders.find(order.order_id):
                 raise AlreadyExists("an order with this id exists already; leave order_id out for a new one")
             response.order.CopyFrom(shown(order, call.now))
-            replay = await self._orders.write(call, order, response, repeatable)
+            return await self._orders.write(call, order, response, repeatable)
+
+        replay = await self._orders.undisturbed(write())
         return v1.RequestDisclosureResponse.FromString(replay) if replay is not None else response
 
     async def approve_disclosure(
@@ -121,7 +124,8 @@ class Disclosures:
             return type(response).FromString(seen)
         if _PERSON not in call.caller.spiffe_id:
             raise PermissionDenied(status.REASON_NOT_DISTINCT, DENIED)
-        async with self._orders.turn:
+
+        async def write() -> bytes | None:
             order = await self._orders.find(request.order_id)
             if order is None:
                 raise NotFound("order_id: there is no such order")
@@ -131,7 +135,9 @@ class Disclosures:
                 raise FailedPrecondition(status.REASON_STATE, _OVER)
             decide(call, order)
             response.order.CopyFrom(shown(order, call.now))
-            replay = await self._orders.write(call, order, response, repeatable)
+            return await self._orders.write(call, order, response, repeatable)
+
+        replay = await self._orders.undisturbed(write())
         return type(response).FromString(replay) if replay is not None else response
 
 

@@ -22,6 +22,8 @@ from collections.abc import Iterable
 from typing import Final
 
 KEPT: Final = 4096
+ANY_ORDER: Final = "orders"
+"""Marked by every change of every order of disclosure: what destroys must know of those that are new, too."""
 
 
 class StaleError(Exception):

@@ -16,9 +16,9 @@ does not know, and the order cannot be read under until somebody decides about i
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -41,6 +41,8 @@ from vault.v1.disclosure_service_pb2 import (
 
 if TYPE_CHECKING:
     from vault.service.writing import Journal, Repeatable
+
+T = TypeVar("T")
 
 APPROVALS: Final = 2
 PENDING_MS: Final = 7 * 24 * 3600 * 1000
@@ -80,6 +82,20 @@ class Orders:
         self._book: _Book | None = None
         self._loading = asyncio.Lock()
         self.turn = asyncio.Lock()
+
+    async def undisturbed(self, work: Coroutine[object, object, T]) -> T:
+        """Do what decides about an order in turn, and to its end if the caller goes away: the log and the book agree."""
+
+        async def in_turn() -> T:
+            async with self.turn:
+                return await work
+
+        return await asyncio.shield(asyncio.ensure_future(in_turn()))
+
+    async def moment(self) -> int:
+        """`freshness.now()` at a moment when the book has every decision that the log has."""
+        async with self.turn:
+            return self.freshness.now()
 
     async def find(self, order_id: str) -> DisclosureOrder | None:
         """An order as the log knows it, from its row; None if there is none.
@@ -133,7 +149,7 @@ class Orders:
         response: Message,
         repeatable: "Repeatable | None",
     ) -> bytes | None:
-        """Write the next version of an order, then its entry; call it within `turn`.
+        """Write the next version of an order, then its entry; call it from what is `undisturbed`.
 
         Returns:
             None; or the remembered response, serialized, if the request_id was used meanwhile.

@@ -25,7 +25,7 @@ from vault.keyring.vault_keys import VaultKeys
 from vault.service.call import Call
 from vault.service.drafts import Draft
 from vault.service.entries import Touched, touched_entry
-from vault.service.freshness import Freshness, StaleError
+from vault.service.freshness import ANY_ORDER, Freshness, StaleError
 from vault.service.kinds import CONTACT, RecordMessage
 from vault.service.opening import Opened, Records
 from vault.storage.port import (
@@ -138,7 +138,7 @@ class Journal:
             request = SeenRequest(call.caller.spiffe_id, repeatable.request_id, repeatable.fingerprint, call.now, b"")
 
         def finish(_: object) -> tuple[bytes, bytes | None]:
-            marks.append(self.freshness.changing(f"orders/{call.order}"))
+            marks.extend(map(self.freshness.changing, (f"orders/{call.order}", ANY_ORDER)))
             used = repeatable.request_id if repeatable else ""
             entry = touched_entry(call, Touched(), request=used, counts=counts, order_row=digest)
             if repeatable is None:
