@@ -10,8 +10,9 @@ from tests.abuse.facts import restriction
 from tests.disclosing import ALICE, HOUR_MS, approve, approved, ask, reject
 from tests.vaults import OpenVault, card, contact
 from vault.domain.names import RecordName
-from vault.errors import FailedPrecondition, NotFound, VaultError
+from vault.errors import Conflict, FailedPrecondition, NotFound, VaultError
 from vault.service.holds import RESTRICTION
+from vault.service.mail_erasure import settle_mail
 from vault.service.orders import PENDING_MS
 from vault.storage.port import Committed, Work
 from vault.v1 import contact_service_pb2 as contacts
@@ -74,6 +75,35 @@ async def test_a_decision_whose_caller_goes_away_is_known_all_the_same(
     order = await approve(vault, "gone", ALICE)
     assert order.request.caller.endswith("/legal")
     assert await is_held(vault, DELETE)
+
+
+@pytest.mark.parametrize("made", ["order", "restriction"])
+async def test_a_hold_that_comes_while_an_erasure_looks_around_is_in_time(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    """It stands in the log before the erasure, so there is none; the keys could not be brought back."""
+    await vault.create()
+    settle = settle_mail
+
+    async def and_meanwhile(*args: Any, **more: Any) -> int:
+        monkeypatch.undo()
+        await (ask(vault) if made == "order" else restriction(vault, "42"))
+        return await settle(*args, **more)
+
+    monkeypatch.setattr("vault.service.erasing.settle_mail", and_meanwhile)
+    assert await is_held(vault, ERASE)
+    assert await vault.parts.store.fetch([RecordName("customers/42/contact")])
+
+
+async def test_an_erasure_that_never_finds_a_quiet_moment_says_so(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few attempts, with nothing destroyed."""
+    await vault.create()
+    monkeypatch.setattr(vault.parts.journal.freshness, "stale", lambda *_: True)
+    assert isinstance(await vault.refusal(*ERASE), Conflict)
+    monkeypatch.undo()
+    assert (await vault.get_contact()).name
 
 
 async def test_a_request_alone_keeps_for_a_week(vault: OpenVault) -> None:

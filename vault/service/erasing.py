@@ -3,18 +3,23 @@
 Who had read what is looked up before anything is destroyed: afterwards the pseudonym that the log knows the customer by
 is gone with the customer record. A customer whose record does not open can still be erased; then the receipt names no
 recipients, and says so by an empty subject.
+
+A hold that is made while the erasure looks up what it needs counts: it is asked for once more where the log's entries
+get their order, before the first key goes.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vault.audit.entry import Subject, digest_of
 from vault.domain import names
 from vault.domain.names import Owner, RecordName, under_owner
-from vault.errors import NotFound
+from vault.errors import Conflict, NotFound
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.entries import NO_DIGEST, Touched, new_subject, touched_entry
+from vault.service.freshness import ANY_ORDER, StaleError
 from vault.service.mail_erasure import settle_mail
 from vault.service.opening import Opened, Opening, customer_facts
 from vault.service.receipts import Facts, digest, statement
@@ -25,6 +30,7 @@ if TYPE_CHECKING:  # They use this themselves.
     from vault.service.parts import Parts
 
 _PAGE = 1000
+_ATTEMPTS = 5
 
 
 class Erasing:
@@ -39,9 +45,20 @@ class Erasing:
         Idempotent by itself, with or without a request_id: the tombstone is its memory, and a repeat's receipt says
         that nothing was left.
         """
+        for _ in range(_ATTEMPTS):
+            with suppress(StaleError):
+                return await self._erase(call, request)
+        raise Conflict("customer: what it depends on is being changed; erase again")
+
+    async def _erase(self, call: Call, request: v1.EraseCustomerRequest) -> v1.EraseCustomerResponse:
+        """One attempt.
+
+        Raises:
+            StaleError: a restriction or an order came in between; nothing was destroyed.
+        """
         customer = names.customer_id(request.customer_id)
         name = names.customer_name(customer)
-        owner = names.owner_of(name)
+        owner, since = names.owner_of(name), await self._parts.orders.moment()
         found = (await self._parts.records.open([name], call.now)).get(name)
         known = found or await self._parts.store.list_rows(owner, f"{owner}/", "", 1)
         if not known and not await self._parts.store.erased(owner):
@@ -55,6 +72,10 @@ class Erasing:
 
         def finish(keys: int, rows: int) -> bytes:
             nonlocal written  # the last attempt's, which is the one that was committed
+            # What holds the customer was looked up a while ago, and keys that are destroyed do not come back. Once
+            # this was passed the erasure stands, and what is left of it is only finished.
+            if not written[1] and self._parts.journal.freshness.stale(since, (name, ANY_ORDER)):
+                raise StaleError
             text = statement(facts, keys, rows)
             written = text, touched_entry(call, touched, request=request.request_id, receipt=digest(text))
             return written[1]
