@@ -84,7 +84,7 @@ class Orders:
         self.turn = asyncio.Lock()
 
     async def undisturbed(self, work: Coroutine[object, object, T]) -> T:
-        """Do what decides about an order in turn, and to its end if the caller goes away: the log and the book agree."""
+        """Do what decides about an order in turn, and to its end if the caller goes away: log and book agree."""
 
         async def in_turn() -> T:
             async with self.turn:
