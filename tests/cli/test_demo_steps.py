@@ -6,8 +6,9 @@ say `ok` then is a step that does not look.
 
 import dataclasses
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def _run(name: str, stage: Stage) -> Screen:
     plugins.load(play.STEPS, name).run(stage, say)
     say.done()
     return say
+
+
+def _answering(answers: Sequence[str | None]) -> Callable[..., str | None]:
+    """Gives one answer after the other, whatever is asked."""
+    left = iter(answers)
+    return lambda *_: next(left)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,65 @@ def test_an_answer_to_provisioning_is_no_refusal(staged: Stage, monkeypatch: pyt
     monkeypatch.setattr(profile, "run_with", lambda *_: card)
     with pytest.raises(NotSo, match="refused by the vault"):
         _run("s60_refuse", staged)
+
+
+def test_a_partner_who_reads_without_consent_is_seen(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so is a consent, or a withdrawal, that changes nothing."""
+    step = plugins.load(play.STEPS, "s61_consent")
+    name = staged.one.name
+    for answers, claim in (
+        ([name], "is refused"),
+        ([None, None], "the partner reads"),
+        ([None, name, name], "withdraws it"),
+    ):
+        monkeypatch.setattr(step, "_read", _answering(answers))
+        with pytest.raises(NotSo, match=claim):
+            _run("s61_consent", staged)
+
+
+def test_an_order_that_opens_too_much_is_seen(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one approval, beyond its fields, or after it was closed."""
+    step = plugins.load(play.STEPS, "s62_disclosure")
+    phone = staged.one.phone
+    for answers, claim in (
+        ([phone, phone], "legal is refused"),
+        ([None, phone, "Lindenweg 43"], "the address is refused"),
+        ([None, phone, None, phone], "nothing more is read"),
+    ):
+        monkeypatch.setattr(step, "_read", _answering(answers))
+        with pytest.raises(NotSo, match=claim):
+            _run("s62_disclosure", staged)
+
+
+def test_a_report_that_tells_advertisers_of_a_small_page_is_seen(
+    staged: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What analytics sees is not what leaves the company; and a log that is not counted is no report."""
+    step = plugins.load(play.STEPS, "s63_traffic")
+    real = step._report
+    monkeypatch.setattr(step, "_report", lambda stage, _, monday: real(stage, "analytics", monday))
+    with pytest.raises(NotSo, match="no small page"):
+        _run("s63_traffic", staged)
+    monkeypatch.setattr(step, "command", lambda *_: Answer(1, {}, ""))
+    with pytest.raises(NotSo, match="a report for"):
+        step._report(staged, "analytics", datetime(2026, 11, 16, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [("", "JSON by its schema"), ('{"disclosures": []}', "contact in plain")],
+)
+def test_an_export_that_leaves_something_out_is_seen(
+    staged: Stage, monkeypatch: pytest.MonkeyPatch, text: str, claim: str
+) -> None:
+    """Nothing, or nobody told of."""
+
+    async def export(_: OfficerClient, __: str) -> AsyncIterator[str]:
+        yield text
+
+    monkeypatch.setattr(OfficerClient, "export_customer", export)
+    with pytest.raises(NotSo, match=claim):
+        _run("s75_export", staged)
 
 
 def test_one_card_that_opens_is_seen(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@
     server      `customer-vault serve` in a process of its own
     customers   a made-up table
     thief       stolen files, and all that can be tried with them
+    outsider    checks the receipt of an erasure, in a Python of its own that has nothing of this package
     steps       one file for each step, in the order of their names
 
 A step says what happened by claims, each with the condition under which it is true. A claim that does not hold ends

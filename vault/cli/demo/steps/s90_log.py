@@ -52,7 +52,7 @@ def _verify(stage: Stage, say: Screen, erasure: int) -> None:
     answer = command("audit", "verify", changed, "--pins", at.pins)
     finding = _log(answer)["finding"] or {}
     say.claim(
-        f"somebody rewrites the entry of the erasure in a copy: found, and named (entry {erasure})",
+        f"somebody rewrites what was said of the erasure in a copy: found, and the first entry named (entry {erasure})",
         held=answer.exit_code == 1 and finding.get("first") == finding.get("last") == erasure,
     )
 
