@@ -14,11 +14,14 @@ from vault.errors import Conflict, FailedPrecondition, NotFound, VaultError
 from vault.service.holds import RESTRICTION
 from vault.service.mail_erasure import settle_mail
 from vault.service.orders import PENDING_MS
+from vault.service.writing import Journal
 from vault.storage.port import Committed, Work
+from vault.v1 import account_service_pb2 as accounts
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import disclosure_service_pb2 as v1
 from vault.v1 import payment_service_pb2 as payments
+from vault.v1 import records_pb2 as records
 from vault.v1 import status_pb2 as status
 
 ERASE = ("officer", "CustomerService.EraseCustomer", customers.EraseCustomerRequest(customer_id="42"))
@@ -95,13 +98,54 @@ async def test_a_hold_that_comes_while_an_erasure_looks_around_is_in_time(
     assert await vault.parts.store.fetch([RecordName("customers/42/contact")])
 
 
-async def test_an_erasure_that_never_finds_a_quiet_moment_says_so(
+async def test_an_order_that_comes_while_something_is_deleted_is_in_time(
     vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deletion looks again, and is refused; what is deleted has no key any more."""
+    await vault.create()
+    commit = Journal.commit
+
+    async def and_before(*args: Any, **more: Any) -> Any:
+        monkeypatch.undo()
+        await ask(vault)
+        return await commit(*args, **more)
+
+    monkeypatch.setattr(Journal, "commit", and_before)
+    assert await is_held(vault, DELETE)
+    assert (await vault.get_contact()).name
+
+
+async def test_an_order_that_comes_while_the_sweep_looks_around_is_in_time(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep leaves all that it was about to destroy, and the next one sees what is held."""
+    await vault.create()
+    lines = [records.LogLine(text="line was reset")]
+    request = accounts.AppendLogEntriesRequest(customer_id="42", lines=lines)
+    (name,) = (await vault.call("care", "AccountService.AppendLogEntries", request)).record_names
+    later = time.time_ns() // 1_000_000 + 400 * 24 * HOUR_MS + 60 * 24 * HOUR_MS
+    commit = Journal.commit
+
+    async def and_before(*args: Any, **more: Any) -> Any:
+        monkeypatch.undo()
+        vault.now_shift = 460 * 24 * HOUR_MS
+        await ask(vault, fields=["account.log_entries"], expire_time_ms=later + HOUR_MS)
+        return await commit(*args, **more)
+
+    monkeypatch.setattr(Journal, "commit", and_before)
+    assert not (await vault.parts.retention.sweep(later)).removed
+    assert await vault.parts.store.fetch([RecordName(name)])
+    assert (await vault.parts.retention.sweep(later)).held == 1
+
+
+@pytest.mark.parametrize("call", [ERASE, DELETE])
+async def test_a_destruction_that_never_finds_a_quiet_moment_says_so(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch, call: tuple[str, str, Any]
 ) -> None:
     """After a few attempts, with nothing destroyed."""
     await vault.create()
     monkeypatch.setattr(vault.parts.journal.freshness, "stale", lambda *_: True)
-    assert isinstance(await vault.refusal(*ERASE), Conflict)
+    assert isinstance(await vault.refusal(*call), Conflict)
     monkeypatch.undo()
     assert (await vault.get_contact()).name
 

@@ -19,7 +19,7 @@ from vault.service.clock import Doubt
 from vault.service.drafts import Draft
 from vault.service.kinds import CUSTOMER_LOG, PREFERENCES
 from vault.service.opening import Opened
-from vault.service.retention import ACTION, AT_ONCE
+from vault.service.retention import ACTION, AT_ONCE, NoHolds
 from vault.storage.expiring import FIRST
 from vault.v1 import records_pb2 as records
 from vault.v1 import retention_service_pb2 as v1
@@ -121,11 +121,11 @@ async def test_a_record_that_was_written_again_stays(vault: OpenVault) -> None:
     again.replaces = found
     await write(vault, again)
     call = Call(call_now().caller, ACTION, call_now().now)
-    assert await sweep._remove(call, [found]) == []
+    assert await sweep._remove(call, [found], await sweep.holds.moment()) == []
     assert await there(vault, name(1)) == {name(1)}
 
 
-class Orders:
+class Orders(NoHolds):
     """Of which one covers a record."""
 
     def __init__(self, *covered: RecordName) -> None:

@@ -58,6 +58,10 @@ class Holds:
         self._orders = orders
         self._records = records
 
+    async def moment(self) -> int:
+        """From when on a hold is new to who asks now; for `Journal.commit`'s `unless`, to be taken before asking."""
+        return await self._orders.moment()
+
     async def held(self, records: Sequence[RecordName], now: int) -> Mapping[RecordName, str]:
         """Those of these records that must stay at a time, and the order's id, or `RESTRICTION`.
 

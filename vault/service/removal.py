@@ -3,23 +3,27 @@
 A record that does not open can be deleted like any other; what is needed is its row's key id.
 """
 
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
 from vault.audit.entry import digest_of
-from vault.domain.names import CustomerId, RecordName, customer_of, owner_of
+from vault.domain.names import CustomerId, RecordName, customer_name, customer_of, owner_of
 from vault.errors import Conflict, NotFound
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.entries import NO_DIGEST
+from vault.service.freshness import ANY_ORDER, StaleError
 from vault.service.parts import Parts
-from vault.service.writing import Change
+from vault.service.writing import Change, Repeatable
 from vault.storage.port import Item, Remove, Result
 from vault.v1.contact_service_pb2 import DeleteContactRequest
 from vault.v1.payment_service_pb2 import DeleteCardRequest
 
 R = TypeVar("R", bound=Message)
+
+_ATTEMPTS: Final = 5
 
 
 async def remove(
@@ -45,6 +49,26 @@ async def remove(
         # The first attempt may have ended between the row and its key.
         await parts.store.destroy_keys(owner, name)
         return response
+    for _ in range(_ATTEMPTS):
+        with suppress(StaleError):
+            return await _remove(parts, call, request, name, response, repeatable)
+    raise Conflict("what the record depends on is being changed; delete it again")
+
+
+async def _remove(
+    parts: Parts,
+    call: Call,
+    request: DeleteContactRequest | DeleteCardRequest,
+    name: RecordName,
+    response: R,
+    repeatable: Repeatable | None,
+) -> R:
+    """One attempt.
+
+    Raises:
+        StaleError: a restriction or an order came in between; nothing was done.
+    """
+    owner, since = owner_of(name), await parts.holds.moment()
     _, facts = await parts.customer(call, CustomerId(customer_of(owner)))
     row = (await parts.store.fetch([name])).get(name)
     if row is None:
@@ -59,7 +83,11 @@ async def remove(
         [(name, NO_DIGEST, digest_of(row.stored))],
     )
     results, replay = await parts.journal.commit(
-        call, [change], lambda results: response if results[0] is Result.DONE else None, repeatable=repeatable
+        call,
+        [change],
+        lambda results: response if results[0] is Result.DONE else None,
+        repeatable=repeatable,
+        unless=(since, (customer_name(CustomerId(customer_of(owner))), ANY_ORDER)),
     )
     if replay is None and results[0] is not Result.DONE:
         raise Conflict("another write came first; read the record again")

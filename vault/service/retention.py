@@ -29,6 +29,7 @@ from vault.policy.model import Caller
 from vault.policy.retention import Duration
 from vault.service.call import Call
 from vault.service.entries import Subject, Touched, new_subject, outcome_of, touched_entry
+from vault.service.freshness import ANY_ORDER, StaleError
 from vault.service.opening import Opened, Records, customer_facts
 from vault.service.writing import Change, Journal
 from vault.storage.expiring import FIRST, ExpiryStore, Place
@@ -44,6 +45,9 @@ _REPORTED: Final = 10_000
 
 class Holds(Protocol):
     """Who may forbid a destruction: orders of disclosure."""
+
+    async def moment(self) -> int:
+        """From when on a hold is new to who asks now."""
 
     async def held(self, records: Sequence[RecordName], now: int) -> Mapping[RecordName, str]:
         """Those of these records that an order covers at a time, and the order's id."""
@@ -65,6 +69,10 @@ class SweepStore(ExpiryStore, VisitStore, Protocol):
 
 class NoHolds:
     """Nothing is held."""
+
+    async def moment(self) -> int:
+        """None is ever new."""
+        return 1 << 62
 
     async def held(self, _records: Sequence[RecordName], _now: int) -> Mapping[RecordName, str]:
         """None."""
@@ -141,7 +149,8 @@ class Retention:
                 if done == batches:
                     swept.last = after
                     break
-                swept.add(await self._batch(places, now))
+                with suppress(StaleError):  # a hold came in between: the next round looks at them again
+                    swept.add(await self._batch(places, now))
                 after, done = places[-1], done + 1
         return swept
 
@@ -158,11 +167,12 @@ class Retention:
         # (2) reported, (1) and by the end that is under the lock.
         lost = [name for name, opened in found.items() if isinstance(opened, DataLoss)]
         await self._report(call, lost)
+        moment = await self.holds.moment()
         over = [o for o in found.values() if isinstance(o, Opened) and 0 < o.locked.expires_at <= now]
         held = await self.holds.held([o.locked.record_name for o in over], now)
         free = [o for o in over if o.locked.record_name not in held]
         kept = await self._kept(call, free)
-        gone = await self._remove(call, [o for o in free if o.locked.record_name not in kept])
+        gone = await self._remove(call, [o for o in free if o.locked.record_name not in kept], moment)
         return Swept(len(gone), len(held), len(kept), len(lost))
 
     async def _kept(self, call: Call, records: Sequence[Opened]) -> set[RecordName]:
@@ -172,13 +182,18 @@ class Retention:
                 kept |= set(await companion.stay(call, own))
         return kept
 
-    async def _remove(self, call: Call, records: Sequence[Opened]) -> list[RecordName]:
-        """Rows out and entry in, then the keys (5); those that another write changed meanwhile stay."""
+    async def _remove(self, call: Call, records: Sequence[Opened], moment: int) -> list[RecordName]:
+        """Rows out and entry in, then the keys (5); those that another write changed meanwhile stay.
+
+        Raises:
+            StaleError: a hold was made since that moment; all stay.
+        """
         if not records:
             return []
         subjects = await self._subjects(records, call.now)
         changes = [_removal(opened, subjects) for opened in records]
-        results, _ = await self._journal.commit(call, changes, lambda _: None)
+        unless = moment, {ANY_ORDER, *subjects}
+        results, _ = await self._journal.commit(call, changes, lambda _: None, unless=unless)
         done = zip(records, results, strict=True)
         gone = [opened.locked.record_name for opened, result in done if result is Result.DONE]
         for collection, companion in self._companions.items():

@@ -166,6 +166,7 @@ class Journal:
         facts_of: str = "",
         visits: Visits | None = None,
         counts: Mapping[str, int] | None = None,
+        unless: tuple[int, Collection[str]] | None = None,
     ) -> tuple[Sequence[Result], bytes | None]:
         """Commit changes with their entry.
 
@@ -179,12 +180,17 @@ class Journal:
             facts_of: whose facts it changes, if it does: no read that rests on what was before gets an entry behind it.
             visits: to be counted with it.
             counts: for the log.
+            unless: a moment (`freshness.now()`), and facts that must not have been changed since.
 
         Returns:
             The results; and the remembered response, serialized, if another call with this request_id came first.
+
+        Raises:
+            StaleError: they were; nothing was done.
         """
 
         def finish(results: tuple[Result, ...]) -> tuple[bytes, bytes | None]:
+            self._check(unless)
             touched = Touched()
             for change, result in zip(changes, results, strict=True):
                 for name, written, replaced in change.digests if result is Result.DONE else ():
@@ -217,6 +223,10 @@ class Journal:
             await self.append(call, touched_entry(call, Touched(), request=request_id))
             return (), self.recall(call, repeatable, committed.replay.response)
         return committed.results, None
+
+    def _check(self, unless: tuple[int, Collection[str]] | None) -> None:
+        if unless and self.freshness.stale(*unless):
+            raise StaleError
 
     async def _settled(self, work: Work, marks: list[int]) -> Committed:
         """Commit, and settle the marks when that has ended, which a caller who goes away does not hasten."""
