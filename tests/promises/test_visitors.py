@@ -1,13 +1,17 @@
 """What the published policy promises to visitors, sentence by sentence; docs/promises.md has the table."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from tests.vaults import OpenVault
+import pytest
+
+from tests.vaults import OpenVault, card, contact
 from vault.domain.fields import ALL_FIELDS
 from vault.errors import InvalidArgument, NotFound, PermissionDenied
 from vault.policy.load import DEFAULT, load
 from vault.policy.model import Condition
+from vault.v1 import order_service_pb2 as orders
+from vault.v1 import payment_service_pb2 as payments
 from vault.v1 import records_pb2 as records
 from vault.v1 import visitor_service_pb2 as v1
 
@@ -111,17 +115,32 @@ async def test_counts_serve_the_analysis_and_then_go(vault: OpenVault) -> None:
 
 
 async def test_third_parties_get_aggregates_of_a_whole_week(vault: OpenVault) -> None:
-    """Advertisers ask for an hour and are refused; analytics, who is no third party, is answered.
+    """Advertisers ask for a day and are refused; of the week they see no small group. Analytics is no third party.
 
     The policy says: "We may from time to time disclose to third parties aggregate information on our web site's
     traffic profile."
     """
-    request = v1.GetTrafficReportRequest(group_by=v1.TRAFFIC_GROUPING_DOMAIN)
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    request.start_time.FromDatetime(now)
-    request.end_time.FromDatetime(now.replace(year=now.year + 1))
-    refused = await vault.refusal("advertisers", "VisitorService.GetTrafficReport", request)
-    assert isinstance(refused, (InvalidArgument, PermissionDenied))
+    # Two Mondays ago: that week has been over for a day, whatever day it is.
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = today - timedelta(days=today.weekday() + 14)
+    visits = [visit("pc.isp.de", "/products"), visit("pc.small.de", "/careers")]
+    for each, count in zip(visits, (100_000, 3), strict=True):
+        each.count = count
+        each.time.FromDatetime(monday)
+    await vault.call("storefront", "VisitorService.RecordVisits", v1.RecordVisitsRequest(visits=visits))
+
+    def asked(days: int) -> v1.GetTrafficReportRequest:
+        request = v1.GetTrafficReportRequest(group_by=v1.TRAFFIC_GROUPING_DOMAIN)
+        request.start_time.FromDatetime(monday)
+        request.end_time.FromDatetime(monday + timedelta(days=days))
+        return request
+
+    exact = await vault.call("analytics", "VisitorService.GetTrafficReport", asked(1))
+    assert {group.name: group.visits for group in exact.groups} == {"isp.de": 100_000, "small.de": 3}
+    assert isinstance(await vault.refusal("advertisers", "VisitorService.GetTrafficReport", asked(1)), InvalidArgument)
+    coarse = await vault.call("advertisers", "VisitorService.GetTrafficReport", asked(7))
+    assert [group.name for group in coarse.groups] == ["isp.de"]
+    assert not coarse.exact
 
 
 async def test_advertisers_reach_nothing_but_the_report(vault: OpenVault) -> None:
@@ -138,9 +157,45 @@ async def test_advertisers_reach_nothing_but_the_report(vault: OpenVault) -> Non
     assert not any(POLICY.readable(purpose) for purpose in POLICY.purposes_of(roles))
 
 
-def test_an_order_form_goes_to_sales_and_has_no_payment() -> None:
-    """Of the form: "and then forward this information to our internal sales tracking database"."""
-    rule = next(r for name, r in POLICY.purposes.items() if name == "order_tracking")
-    assert rule.roles == {"sales"}
-    assert POLICY.readable("order_tracking") == {"order.form"}
+async def test_an_order_form_goes_to_sales_and_has_no_payment(vault: OpenVault) -> None:
+    """What the form asks for is recorded, sent, followed by sales and by nobody else; the card goes to billing alone.
+
+    The policy says: "a cookie on the landing page of products sold online which record the customer information that
+    is required on the order form, and then forward this information to our internal sales tracking database."
+    """
+    values = {"name": "Ann Example", "product": "fibre-100"}
+    saving = orders.SaveOrderFormRequest(visitor_id=COOKIE, form=records.FormFields(values=values))
+    await vault.call("storefront", "OrderService.SaveOrderForm", saving)
+    sending = orders.SubmitOrderRequest(
+        visitor_id=COOKIE, customer_id="42", order_id="one", contact=contact(), cards=[card()]
+    )
+    made = await vault.call("storefront", "OrderService.SubmitOrder", sending)
+    watching = orders.WatchOrdersRequest(stop_when_caught_up=True)
+    told, end = await vault.call("sales", "OrderService.WatchOrders", watching)
+    assert end.caught_up
+    assert (told.order.record_name, dict(told.order.form.values)) == (made.order_name, values)
+    for role in ("billing", "partners", "advertisers", "analytics"):
+        with pytest.raises(PermissionDenied):
+            await vault.call(role, "OrderService.WatchOrders", watching)
+    # Payment is neither in the form nor within the purpose, and sales reaches the card by no other way.
+    kept = orders.SaveOrderFormRequest(visitor_id=OTHER, form=records.FormFields(values={"card_number": "4111"}))
+    assert isinstance(await vault.refusal("storefront", "OrderService.SaveOrderForm", kept), InvalidArgument)
+    assert not any(name.startswith("payment.") for name in POLICY.readable("order_tracking"))
+    (card_name,) = [name for name in made.record_names if "/cards/" in name]
+    reading = payments.GetCardRequest(record_name=card_name, purpose="order_tracking")
+    for role in ("sales", "billing"):
+        assert isinstance(await vault.refusal(role, "PaymentService.GetCard", reading), PermissionDenied)
+    assert (await vault.get_card(card_name)).sealed
+
+
+async def test_a_form_that_is_not_sent_ends_by_itself(vault: OpenVault) -> None:
+    """Only "the customer information that is required on the order form" is recorded, and only until the next day."""
     assert POLICY.retention.order_forms.text == "24h"
+    assert POLICY.readable("order_tracking") == {"order.form"}
+    values = records.FormFields(values={"name": "Ann Example"})
+    saving = orders.SaveOrderFormRequest(visitor_id=COOKIE, form=values)
+    await vault.call("storefront", "OrderService.SaveOrderForm", saving)
+    vault.now_shift = 24 * 3_600_000 + 1000
+    sending = orders.SubmitOrderRequest(visitor_id=COOKIE, customer_id="42", order_id="one", contact=contact())
+    refused = await vault.refusal("storefront", "OrderService.SubmitOrder", sending)
+    assert isinstance(refused, (NotFound, PermissionDenied))
