@@ -59,6 +59,65 @@ async def test_partners_need_consent_from_the_next_read_on(vault: OpenVault) -> 
     assert entries[0].written == entries[1].replaced
 
 
+async def test_a_consent_from_before_the_withdrawal_does_not_undo_it(vault: OpenVault) -> None:
+    """A letter that lay about for a week; the same letter is taken where nothing was said since."""
+    await vault.create()
+    week_ago = said.Statement(channel=said.CONSENT_CHANNEL_LETTER, event_time_ms=_days_ago(7))
+    late = v1.SetConsentRequest(
+        customer_id="42", purpose=OFFERS, state=said.CONSENT_STATE_GIVEN, notice_version="2026-11", statement=week_ago
+    )
+    await consent(vault, "42", OFFERS, given=False)
+    error = await vault.refusal("officer", "CustomerService.SetConsent", late)
+    assert isinstance(error, FailedPrecondition)
+    assert error.reason == status.REASON_STATE
+    assert await is_denied(vault, "partners", OFFERS)
+    assert len([e for e in map(parse, await vault.entries()) if e.action == "CustomerService.SetConsent"]) == 2
+    await vault.call("officer", "CustomerService.SetConsent", _changed(late, purpose="partner_programs"))
+    assert (await vault.get_contact("partners", purpose="partner_programs")).name
+
+
+async def test_a_withdrawal_is_taken_whenever_it_was_said(vault: OpenVault) -> None:
+    """To err on the side of the customer needs no date."""
+    await vault.create()
+    await consent(vault, "42", OFFERS)
+    late = v1.SetConsentRequest(
+        customer_id="42",
+        purpose=OFFERS,
+        state=said.CONSENT_STATE_WITHDRAWN,
+        statement=said.Statement(channel=said.CONSENT_CHANNEL_LETTER, event_time_ms=_days_ago(7)),
+    )
+    await vault.call("officer", "CustomerService.SetConsent", late)
+    assert await is_denied(vault, "partners", OFFERS)
+
+
+async def test_what_is_lifted_by_an_older_letter_stays(vault: OpenVault) -> None:
+    """An objection and a restriction, like a withdrawal."""
+    await vault.create()
+    await objection(vault, "42", "product_news")
+    await restriction(vault, "42")
+    week_ago = said.Statement(channel=said.CONSENT_CHANNEL_LETTER, event_time_ms=_days_ago(7))
+    for method, request in (
+        ("SetObjection", v1.SetObjectionRequest(customer_id="42", purpose="product_news", statement=week_ago)),
+        ("RestrictCustomer", v1.RestrictCustomerRequest(customer_id="42", statement=week_ago)),
+    ):
+        error = await vault.refusal("officer", f"CustomerService.{method}", request)
+        assert isinstance(error, FailedPrecondition)
+    await restriction(vault, "42", restricted=False)
+    assert await is_denied(vault, "notices", "product_news")
+
+
+def _days_ago(days: int) -> int:
+    return time.time_ns() // 1_000_000 - days * 24 * 3_600_000
+
+
+def _changed(request: v1.SetConsentRequest, **changes: Any) -> v1.SetConsentRequest:
+    changed = v1.SetConsentRequest(**changes)
+    merged = v1.SetConsentRequest()
+    merged.CopyFrom(request)
+    merged.MergeFrom(changed)
+    return merged
+
+
 async def test_an_objection_stops_news_and_not_notices(vault: OpenVault) -> None:
     """News of products is advertising; system information is part of the service."""
     await vault.create()

@@ -42,6 +42,11 @@ def restricted(facts: CustomerFacts) -> bool:
     return bool(facts.restrictions) and facts.restrictions[-1].restricted
 
 
+def superseded(events: Iterable[_Event], event_time_ms: int) -> bool:
+    """Whether the customer has said something since a time, so that what was said then decides no more."""
+    return any(event.event_time_ms > event_time_ms for event in events)
+
+
 def add_consent(facts: CustomerFacts, purpose: str, event: ConsentEvent, new_id: str) -> Consent:
     """Let an event follow in the consent record of a purpose, which is begun under `new_id` if there is none."""
     consent = next((c for c in facts.consents if c.purpose == purpose), None)

@@ -7,11 +7,15 @@ in the log (see `vault.service.freshness`), batches under way included.
 Only a purpose whose condition it is can be consented or objected to: a consent on record that decides nothing would be
 a promise that the vault does not keep. Lifting a restriction that is not there is refused, so that the history says
 what happened.
+
+What is recorded late decides only if nothing was said since. So a permission (a consent, an objection or a restriction
+that is lifted) from before the newest statement is refused; a refusal from before it is taken, which errs on the side
+of the customer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vault.audit.entry import Subject
 from vault.domain import names, statements
@@ -46,6 +50,8 @@ class _Said:
 
     event_time: int
     channel: said.ConsentChannel.ValueType
+    dated: bool
+    """Whether the time was given; else it is said now, after all that was said before, whatever clocks did since."""
 
 
 class Statements:
@@ -76,6 +82,8 @@ class Statements:
         )
 
         def change(facts: CustomerFacts, response: v1.SetConsentResponse) -> None:
+            if given:
+                _check_newest(spoken, (c.events for c in facts.consents if c.purpose == request.purpose))
             response.consent.CopyFrom(statements.add_consent(facts, request.purpose, event, new_id()))
 
         return await self._state(call, request, request.purpose, change, v1.SetConsentResponse)
@@ -93,6 +101,8 @@ class Statements:
         )
 
         def change(facts: CustomerFacts, response: v1.SetObjectionResponse) -> None:
+            if not event.objects:
+                _check_newest(spoken, (o.events for o in facts.objections if o.purpose == request.purpose))
             response.objection.CopyFrom(statements.add_objection(facts, request.purpose, event))
 
         return await self._state(call, request, request.purpose, change, v1.SetObjectionResponse)
@@ -114,6 +124,8 @@ class Statements:
         def change(facts: CustomerFacts, response: v1.RestrictCustomerResponse) -> None:
             if not event.restricted and not statements.restricted(facts):
                 raise FailedPrecondition(status.REASON_STATE, "the customer is not restricted: nothing to lift")
+            if not event.restricted:
+                _check_newest(spoken, [facts.restrictions])
             response.restriction.CopyFrom(statements.add_restriction(facts, event))
 
         return await self._state(call, request, "", change, v1.RestrictCustomerResponse)
@@ -173,6 +185,18 @@ def show(shown: records.Customer, customer: str, etag: str, created: int, update
     shown.update_time.FromMilliseconds(updated)
 
 
+def _check_newest(spoken: _Said, said_before: Iterable[Iterable[Any]]) -> None:
+    """Refuse a permission from before what the customer said last, as by a letter that lay about for a week.
+
+    Raises:
+        FailedPrecondition: it is one.
+    """
+    if spoken.dated and any(statements.superseded(events, spoken.event_time) for events in said_before):
+        raise FailedPrecondition(
+            status.REASON_STATE, "the customer has said something since: what was said last counts"
+        )
+
+
 def _spoken(call: Call, statement: said.Statement) -> _Said:
     """When and how the customer said it.
 
@@ -182,4 +206,4 @@ def _spoken(call: Call, statement: said.Statement) -> _Said:
     at = statement.event_time_ms or call.now
     if not _EARLIEST_MS <= at <= call.now:
         raise InvalidArgument("statement.event_time_ms", "must be in milliseconds since 1970, and not in the future")
-    return _Said(at, statement.channel)
+    return _Said(at, statement.channel, dated=bool(statement.event_time_ms))
