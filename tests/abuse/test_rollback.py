@@ -6,13 +6,15 @@ and hold the digest of what was written last.
 
 import pytest
 
+from tests.abuse import disk
 from tests.abuse.billing import Billing
 from tests.abuse.digests import against_log
 from tests.abuse.facts import consent
 from tests.abuse.tables import KEYS, RECORDS, SLOTS, Tables
 from tests.abuse.tampered import Reading, Truth, settle
-from tests.vaults import OpenVault, contact
-from vault.errors import DataLoss, PermissionDenied
+from tests.vaults import OpenVault, contact, opened
+from vault.audit.entry import parse
+from vault.errors import DataLoss, PermissionDenied, VaultError
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
 from vault.v1 import payment_service_pb2 as payments
@@ -85,6 +87,42 @@ async def test_a_withdrawn_consent_cannot_be_put_back(vault: OpenVault) -> None:
     assert isinstance(await vault.refusal("partners", "ContactService.GetContact", asked), DataLoss)
 
 
+async def test_a_withdrawn_consent_put_back_with_its_key_is_reported_by_the_log(vault: OpenVault) -> None:
+    """Who writes both stores and has the key store of before can make it count again; he cannot make the log agree.
+
+    The withdrawal still stands there, and the row is none that it says was written last.
+    """
+    await vault.create("c9")
+    await consent(vault, "c9", "partner_offers")
+    agreed = Tables.read(vault.home)
+    await consent(vault, "c9", "partner_offers", given=False)
+    assert against_log(vault.home) == []
+    _put_back(vault, agreed, with_key=True, name="customers/c9")
+    asked = contacts.GetContactRequest(customer_id="c9", purpose="partner_offers")
+    assert (await vault.call("partners", "ContactService.GetContact", asked)).contact.name
+    assert against_log(vault.home) == [
+        "1 rows are not the newest that was written",
+        "1 records are not there as they were written",
+    ]
+    said = [parse(entry).action for entry in await vault.entries()]
+    assert said.count("CustomerService.SetConsent") == 2
+
+
+async def test_a_withdrawal_that_is_dropped_from_the_log_too_is_refused_at_the_start(vault: OpenVault) -> None:
+    """So that no digest disagrees: the log is then shorter than it was when it was closed."""
+    await vault.create("c9")
+    await consent(vault, "c9", "partner_offers")
+    agreed = Tables.read(vault.home)
+    await consent(vault, "c9", "partner_offers", given=False)
+    _put_back(vault, agreed, with_key=True, name="customers/c9")
+    await vault.vault.close()
+    with disk.writer(vault.home / disk.DATA) as data:
+        data.execute("DELETE FROM log_entries WHERE idx = (SELECT max(idx) FROM log_entries)")
+    with pytest.raises(VaultError):
+        async with opened(vault.home):
+            pass
+
+
 @pytest.mark.parametrize("name", ["customers/c0", CONTACT, "customers/c0/cards/one"])
 async def test_a_dropped_row_is_found_by_its_digest(vault: OpenVault, name: str) -> None:
     """Whatever kind of record it was, and with or without its key."""
@@ -96,10 +134,10 @@ async def test_a_dropped_row_is_found_by_its_digest(vault: OpenVault, name: str)
     assert against_log(vault.home) == ["1 records are not there as they were written"]
 
 
-def _put_back(vault: OpenVault, earlier: Tables, *, with_key: bool) -> None:
+def _put_back(vault: OpenVault, earlier: Tables, *, with_key: bool, name: str = CONTACT) -> None:
     now = Tables.read(vault.home)
     after = now.copy()
-    row, old = after.record(CONTACT), earlier.record(CONTACT)
+    row, old = after.record(name), earlier.record(name)
     assert row is not None
     assert old is not None
     row.update(old)

@@ -25,10 +25,11 @@ from vault.client.errors import RolledBack
 from vault.client.sync import ProvisioningClient, StorefrontClient
 from vault.v1 import contact_service_pb2 as contacts
 from vault.v1 import customer_service_pb2 as customers
+from vault.v1 import visitor_service_pb2 as visitors
 
 NOW = {"name": "Newest Name", "city": "Bonn", "country_code": "DE", "phone": "+49228123456", "email": "ann@example.org"}
 OLD_KEY_MS = -2 * 3600 * 1000
-DATA_TABLES = ("records", "log_entries", "checkpoints", "requests", "tombstones", "clock", "meta")
+DATA_TABLES = ("records", "log_entries", "checkpoints", "requests", "tombstones", "clock", "meta", "visit_counts")
 KEY_TABLES = ("key_places", "slots", "free_slots", "lookups", "system_rows", "vault_keys", "log_sizes", "meta")
 TABLES = [*((disk.DATA, table) for table in DATA_TABLES), *((disk.KEYS, table) for table in KEY_TABLES)]
 UNNOTICED = {
@@ -43,6 +44,7 @@ UNNOTICED = {
     ): "a slot in use may be taken for another key; its record is then DATA_LOSS when it is read",
     (disk.KEYS, "lookups"): "a search may miss what was written in between, and shows nothing that is wrong",
     (disk.KEYS, "vault_keys"): "nothing had changed in it",
+    (disk.DATA, "visit_counts"): "a report counts fewer visits; there is nobody in it",
     (disk.KEYS, "log_sizes"): "the log is longer than it says",
 }
 
@@ -66,6 +68,9 @@ async def write(vault: OpenVault, name: str) -> None:
     for who in ("a", "b", "c"):
         put = contacts.PutContactRequest(customer_id=who, contact=contact(**{**NOW, "name": name}))
         await vault.call("storefront", "ContactService.PutContact", put)
+    visit = visitors.Visit(host="pc.isp.de", page="/")
+    visit.time.GetCurrentTime()
+    await vault.call("storefront", "VisitorService.RecordVisits", visitors.RecordVisitsRequest(visits=[visit]))
 
 
 def keep(home: Path, kept: Path) -> None:
