@@ -27,6 +27,10 @@ from vault.v1 import status_pb2 as status
 ERASE = ("officer", "CustomerService.EraseCustomer", customers.EraseCustomerRequest(customer_id="42"))
 DELETE = ("care", "ContactService.DeleteContact", contacts.DeleteContactRequest(customer_id="42"))
 
+REPLACE = ("care", "ContactService.PutContact", contacts.PutContactRequest(customer_id="42", contact=contact()))
+CHANGE = ("care", "AccountService.PutAccount", accounts.PutAccountRequest(customer_id="42"))
+CHANGE[2].account.status = "active"
+
 
 def replacing() -> tuple[str, str, contacts.PutContactRequest]:
     """A contact in the place of the one that is there."""
@@ -98,20 +102,22 @@ async def test_a_hold_that_comes_while_an_erasure_looks_around_is_in_time(
     assert await vault.parts.store.fetch([RecordName("customers/42/contact")])
 
 
-async def test_an_order_that_comes_while_something_is_deleted_is_in_time(
-    vault: OpenVault, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("call", [DELETE, REPLACE, CHANGE])
+async def test_an_order_that_comes_while_something_is_deleted_or_replaced_is_in_time(
+    vault: OpenVault, monkeypatch: pytest.MonkeyPatch, call: tuple[str, str, Any]
 ) -> None:
-    """The deletion looks again, and is refused; what is deleted has no key any more."""
+    """It is looked at again, and refused; what is deleted has no key any more, and what is replaced loses it soon."""
     await vault.create()
+    await vault.call(*CHANGE)
     commit = Journal.commit
 
     async def and_before(*args: Any, **more: Any) -> Any:
         monkeypatch.undo()
-        await ask(vault)
+        await ask(vault, fields=["contact.name", "account.status"])
         return await commit(*args, **more)
 
     monkeypatch.setattr(Journal, "commit", and_before)
-    assert await is_held(vault, DELETE)
+    assert await is_held(vault, call)
     assert (await vault.get_contact()).name
 
 

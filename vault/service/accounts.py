@@ -48,6 +48,7 @@ class Accounts(CustomerLogs):
         if request.account.record_name not in ("", name):
             raise InvalidArgument("account.record_name", "must be the customer's account, or be left out")
         for _ in range(_ATTEMPTS):
+            unless = await parts.holds.unless(names.owner_of(name))
             _, facts = await parts.customer(call, customer)
             old = await current(parts, call, name)
             if request.etag and (old is None or old.row.key_id.hex() != request.etag):
@@ -56,7 +57,7 @@ class Accounts(CustomerLogs):
                 await parts.holds.check(call, facts, name)
             draft = await self._next(call, customer, request.account, mask, old)
             response = await put_drafts(
-                parts, call, [draft], facts.subject, partial(_answer, draft, call.now), repeatable
+                parts, call, [draft], facts.subject, partial(_answer, draft, call.now), repeatable, unless
             )
             if response is not None:
                 return response

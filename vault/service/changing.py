@@ -5,7 +5,7 @@ caller had asked for that very version (an etag), or the races do not end.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
@@ -17,6 +17,7 @@ from vault.errors import DataLoss, NotFound
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.drafts import Draft
+from vault.service.freshness import StaleError
 from vault.service.opening import Opened
 from vault.service.parts import Parts
 from vault.service.writing import Change, Repeatable
@@ -47,6 +48,7 @@ async def put_drafts(
     subject: bytes,
     respond: Callable[[Sequence[Put]], R],
     repeatable: Repeatable | None = None,
+    unless: tuple[int, Collection[str]] | None = None,
 ) -> R | None:
     """Write drafts in one transaction.
 
@@ -57,9 +59,11 @@ async def put_drafts(
         subject: the pseudonym that the log has for their owner.
         respond: makes the answer of what is put.
         repeatable: the request_id, if there is one.
+        unless: as `Journal.commit` has it.
 
     Returns:
-        The answer, or that of another call with this request_id which came first; None if another write came first.
+        The answer, or that of another call with this request_id which came first; None if another write came first, or
+        a change that `unless` names.
 
     Raises:
         NotFound: the owner was erased.
@@ -70,13 +74,17 @@ async def put_drafts(
     puts = tuple(put for put, _, _ in made)
     response = respond(puts)
     digests = [(put.row.record_name, written, replaced) for put, written, replaced in made]
-    results, replay = await parts.journal.commit(
-        call,
-        [Change(Item(puts[0].row.owner, puts), subject, digests)],
-        lambda results: response if results[0] is Result.DONE else None,
-        fields_changed=sorted({name for draft in drafts for name in draft.fields()}),
-        repeatable=repeatable,
-    )
+    try:
+        results, replay = await parts.journal.commit(
+            call,
+            [Change(Item(puts[0].row.owner, puts), subject, digests)],
+            lambda results: response if results[0] is Result.DONE else None,
+            fields_changed=sorted({name for draft in drafts for name in draft.fields()}),
+            repeatable=repeatable,
+            unless=unless,
+        )
+    except StaleError:
+        return None
     if replay is not None:
         return type(response).FromString(replay)
     if results[0] is Result.ERASED:

@@ -11,6 +11,7 @@ from vault.service.call import Call
 from vault.service.disclosures import under_order
 from vault.service.drafts import Draft, contact_draft
 from vault.service.entries import Touched, touched_entry
+from vault.service.freshness import StaleError
 from vault.service.kinds import CONTACT
 from vault.service.opening import Opened
 from vault.service.outcomes import item_status
@@ -41,6 +42,7 @@ class Contacts:
         draft = await contact_draft(self._parts, call, customer, request.contact, "contact")
         changed = _changed(mask)
         for _ in range(_ATTEMPTS):
+            unless = await self._parts.holds.unless(names.owner_of(draft.name))
             _, facts = await self._parts.customer(call, customer)
             await self._onto(call, draft, request.etag, mask)
             if draft.replaces:
@@ -59,9 +61,12 @@ class Contacts:
             ) -> v1.PutContactResponse | None:
                 return response if results[0] is Result.DONE else None
 
-            results, replay = await self._parts.journal.commit(
-                call, [change], respond, fields_changed=changed, repeatable=repeatable
-            )
+            try:
+                results, replay = await self._parts.journal.commit(
+                    call, [change], respond, fields_changed=changed, repeatable=repeatable, unless=unless
+                )
+            except StaleError:
+                continue
             if replay is not None:
                 return v1.PutContactResponse.FromString(replay)
             if results[0] is Result.DONE:

@@ -22,6 +22,7 @@ from vault.domain import names, statements
 from vault.domain.names import Owner, OwnerKind, RecordName
 from vault.errors import DataLoss, FailedPrecondition, NotFound
 from vault.policy.decide import DENIED
+from vault.service.freshness import ANY_ORDER
 from vault.service.opening import Opened, Records, customer_facts
 from vault.service.orders import Orders, hold_until
 from vault.store.v1.record_pb2 import CustomerFacts
@@ -61,6 +62,10 @@ class Holds:
     async def moment(self) -> int:
         """From when on a hold is new to who asks now; for `Journal.commit`'s `unless`, to be taken before asking."""
         return await self._orders.moment()
+
+    async def unless(self, owner: Owner) -> tuple[int, frozenset[str]]:
+        """What `Journal.commit` is given so that no hold on an owner's records comes in between; to be taken first."""
+        return await self.moment(), frozenset({owner, ANY_ORDER})
 
     async def held(self, records: Sequence[RecordName], now: int) -> Mapping[RecordName, str]:
         """Those of these records that must stay at a time, and the order's id, or `RESTRICTION`.

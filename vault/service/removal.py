@@ -9,12 +9,12 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 
 from vault.audit.entry import digest_of
-from vault.domain.names import CustomerId, RecordName, customer_name, customer_of, owner_of
+from vault.domain.names import CustomerId, RecordName, customer_of, owner_of
 from vault.errors import Conflict, NotFound
 from vault.policy.decide import DENIED
 from vault.service.call import Call
 from vault.service.entries import NO_DIGEST
-from vault.service.freshness import ANY_ORDER, StaleError
+from vault.service.freshness import StaleError
 from vault.service.parts import Parts
 from vault.service.writing import Change, Repeatable
 from vault.storage.port import Item, Remove, Result
@@ -68,7 +68,8 @@ async def _remove(
     Raises:
         StaleError: a restriction or an order came in between; nothing was done.
     """
-    owner, since = owner_of(name), await parts.holds.moment()
+    owner = owner_of(name)
+    unless = await parts.holds.unless(owner)
     _, facts = await parts.customer(call, CustomerId(customer_of(owner)))
     row = (await parts.store.fetch([name])).get(name)
     if row is None:
@@ -87,7 +88,7 @@ async def _remove(
         [change],
         lambda results: response if results[0] is Result.DONE else None,
         repeatable=repeatable,
-        unless=(since, (customer_name(CustomerId(customer_of(owner))), ANY_ORDER)),
+        unless=unless,
     )
     if replay is None and results[0] is not Result.DONE:
         raise Conflict("another write came first; read the record again")
