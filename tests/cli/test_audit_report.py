@@ -1,5 +1,7 @@
 """Whose data has a caller read, asked by command."""
 
+import re
+
 from tests.cli.test_commands import create, here, here_json
 from tests.running import RunningVault
 from vault.client import sync
@@ -18,7 +20,7 @@ def test_a_report_is_by_pseudonym_or_by_name(running_vault: RunningVault) -> Non
     by_pseudonym = {each["subject"]: each for each in here_json(running_vault, *ask)["customers"]}
     assert by_pseudonym[named[customer]["subject"]]["customer_id"] is None
     said = here(running_vault, *ask, "--names").stdout
-    assert f"{customer}  1 " in said
+    assert re.search(rf"^{customer} +1 ", said, re.MULTILINE)
     assert said.splitlines()[-1].endswith(" customers")
     here(running_vault, *ask, "--names", "--as", "auditor", code=1)
 

@@ -1,14 +1,16 @@
 """Mail under kill -9 (T1) and on a full disk (T4): what was acknowledged comes out whole, what was not leaves nothing.
 
 The real server and the real SDK. A message that got no answer may be there or not; if it is, it is whole. Afterwards
-everything is delivered, and rows, chunks and keys are counted: none may be left.
+everything is delivered, and rows, chunks and keys are counted: none may be left. One exception is counted: keys are
+written before what they lock, so a kill between these two commits leaves keys that lock nothing, which the hourly sweep
+retires once they are an hour old; at most one for each message that was on its way.
 """
 
 import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -93,8 +95,8 @@ class Post:
                     self.delivered[message_id] = self.delivered.get(message_id, 0) + 1
 
 
-async def kill_again_and_again(post: Post, kills: int) -> Left:
-    """Under uploads; then deliver everything. What was left at the end."""
+async def kill_again_and_again(post: Post, kills: int) -> tuple[int, Left]:
+    """Under uploads; then deliver everything. The keys without a message after the last start, and what is left."""
     for _ in range(kills):
         server = await Server.begin(post.home).ready()
         load = asyncio.create_task(post.busy(0.8))
@@ -105,25 +107,26 @@ async def kill_again_and_again(post: Post, kills: int) -> Left:
         await asyncio.wait_for(load, 60)
     async with served(post.home):
         swept = left(post.home)
-        assert (swept.marks, swept.records, swept.keys) == (0, swept.queue, swept.queue)
+        assert (swept.marks, swept.records) == (0, swept.queue)
         await post.deliver()
-        return left(post.home)
+        return swept.keys - swept.queue, left(post.home)
 
 
 async def check_kills(folder: Path, kills: int, seed: int, figures: Figures) -> None:
     """The whole of it."""
     post = Post(await asyncio.to_thread(make_home, folder), random.Random(seed))
-    leftovers = await kill_again_and_again(post, kills)
+    strays, leftovers = await kill_again_and_again(post, kills)
     lost = post.acknowledged - set(post.delivered)
     twice = sum(count - 1 for count in post.delivered.values())
     figures(
         f"{kills} kills: {len(post.sizes)} messages, {len(post.acknowledged)} acknowledged, lost {len(lost)}, "
-        f"altered 0, twice {twice}; left behind: {leftovers}"
+        f"altered 0, twice {twice}; keys of nothing: {strays}; left behind: {leftovers}"
     )
     assert post.acknowledged
     assert not lost
     assert not twice
-    assert leftovers == NOTHING
+    assert 0 <= strays <= kills * SENDERS
+    assert leftovers == replace(NOTHING, keys=strays)
 
 
 @pytest.mark.timeout(240)

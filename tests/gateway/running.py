@@ -30,6 +30,11 @@ def configure(
     return file
 
 
+def _for_its_owner(path: str, flags: int) -> int:
+    """A file of a deployment, where `doctor` minds what others may read."""
+    return os.open(path, flags, 0o600)
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayProcess:
     """One that was begun."""
@@ -41,7 +46,7 @@ class GatewayProcess:
     def begin(cls, config: Path) -> "GatewayProcess":
         """Start it, and do not wait."""
         log = config.parent / "gateway.log"
-        with log.open("a") as file:
+        with open(log, "a", opener=_for_its_owner) as file:  # noqa: PTH123 - Path.open takes no opener
             process = subprocess.Popen(
                 [*COMMAND, "mail-gateway", "--config", str(config)],
                 stdout=subprocess.PIPE,

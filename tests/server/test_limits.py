@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.frames import ACK, DATA, GET_CONTACT, SETTINGS, frame, headers, message, reset
+from tests.frames import ACK, DATA, GET_CONTACT, PING, SETTINGS, frame, headers, message, reset
 from tests.server.running import (
     CANARY,
     FakeVault,
@@ -122,6 +122,8 @@ async def test_half_sent_calls_block_nobody(tmp_path: Path) -> None:
             for number in range(60):
                 stream = 2 * number + 1
                 wire.send(headers(stream) + frame(DATA, 0, stream, message(stream)[9:12]))
+            wire.send(frame(PING, 0, 0, b"all read"))
+            await asyncio.to_thread(wire.until, frame(PING, ACK, 0, b"all read"))
             assert await worst(server) < 2
         assert len(server.vault.calls) == 30
 
