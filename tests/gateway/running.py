@@ -46,7 +46,7 @@ class GatewayProcess:
     def begin(cls, config: Path) -> "GatewayProcess":
         """Start it, and do not wait."""
         log = config.parent / "gateway.log"
-        with open(log, "a", opener=_for_its_owner) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(log, "a", opener=_for_its_owner) as file:
             process = subprocess.Popen(
                 [*COMMAND, "mail-gateway", "--config", str(config)],
                 stdout=subprocess.PIPE,
