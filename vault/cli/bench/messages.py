@@ -144,8 +144,24 @@ async def _body(size: int) -> AsyncIterator[bytes]:
         yield _PIECE[: size - start]
 
 
-def measure(at: Place, plan: Plan, case: str, vault: str, plain: str) -> dict[str, Any]:
-    """One direction: what the worker is told for the vault's side, and for the plain one."""
+def measure(
+    at: Place,
+    plan: Plan,
+    case: str,
+    vault: str,
+    plain: str,
+    bare: Callable[[Path, int, float], float] | None = None,
+) -> dict[str, Any]:
+    """One direction: what the worker is told for the vault's side, and for the plain one.
+
+    Args:
+        at: where.
+        plan: how long.
+        case: whose worker it is.
+        vault: what the worker is told.
+        plain: the same for the plain stream.
+        bare: messages/s of the work that the design demands beside the stream, done by itself.
+    """
     found: dict[str, tuple[str, list[float]]] = {}
     with at.start(case, *apart.arguments(case, at)) as mailer:
         for name, (size, at_once) in SIZES.items():
@@ -161,14 +177,40 @@ def measure(at: Place, plan: Plan, case: str, vault: str, plain: str) -> dict[st
             found[f"{name}: bytes"] = ("MiB/s", [ours * size / MIB for ours, _ in rates])
             found[f"{name}: plain stream"] = ("MiB/s", [theirs * size / MIB for _, theirs in rates])
             found[f"{name}: ratio_to_stream"] = ("", [ours / theirs for ours, theirs in rates])
+        best = _best(at, plan, bare, found) if bare else None
+        if bare:
+            for what, server, side in (("plain stream", at.empty, plain), ("vault", at.vault, vault)):
+                taken = zip(("server", "caller"), _cores(at, plan, (server, mailer), side), strict=True)
+                found |= {f"{LARGEST}: {what}, cores of the {whose}": ("", [cores]) for whose, cores in taken}
         mailer.ask(do="drain")
-    found["memory of a stream"] = ("MiB", [_memory(at, case, vault) for _ in range(plan.rounds)])
+    found["memory of a stream"] = ("MiB", [_memory(at, case, vault) for _ in range(plan.rounds if plan.full else 1)])
     ratio = f"{LARGEST}: ratio_to_stream"
     goals = [
-        Goal(ratio, figures.spread(found[ratio][1])["median"], least=_LEAST),
+        Goal(ratio, figures.spread(found[ratio][1])["median"], least=_LEAST, floor=best),
         Goal("memory of a stream", figures.spread(found["memory of a stream"][1])["median"], most=_MOST_MIB),
     ]
     return figures.special(found, goals)
+
+
+def _best(
+    at: Place, plan: Plan, bare: Callable[[Path, int, float], float], found: dict[str, tuple[str, list[float]]]
+) -> float:
+    """What the ratio would be if nothing but the bare work held a message up; measured while all else stands still."""
+    size = SIZES[LARGEST][0]
+    alone = [bare(at.folder, size, plan.seconds / 2) * size / MIB for _ in range(plan.rounds)]
+    found[f"{LARGEST}: bare store"] = ("MiB/s", alone)
+    both = list(zip(alone, found[f"{LARGEST}: plain stream"][1], strict=True))
+    found[f"{LARGEST}: stream, then bare store"] = ("of the stream", [ours / (ours + theirs) for ours, theirs in both])
+    return min(1.0, figures.spread([ours / theirs for ours, theirs in both])["median"])
+
+
+def _cores(at: Place, plan: Plan, processes: tuple[Child, Child], side: str) -> list[float]:
+    """How many cores a server and its caller, the second of them, take while bodies move."""
+    size, at_once = SIZES[LARGEST]
+    began, before = time.perf_counter(), [each.cpu_seconds() for each in processes]
+    processes[1].ask(do=side, size=size, at_once=at_once, empty=at.addresses["empty"], seconds=plan.seconds)
+    seconds = time.perf_counter() - began
+    return [(each.cpu_seconds() - was) / seconds for each, was in zip(processes, before, strict=True)]
 
 
 def _memory(at: Place, case: str, side: str) -> float:

@@ -16,7 +16,7 @@ from vault.cli.bench import figures, openbao, peers, place, rounds, svg, table
 from vault.cli.bench.case import CALLERS, Special
 from vault.cli.bench.rounds import Plan
 
-_ABOUT_A_MINUTE: Final = Plan(seconds=0.8, rounds=3, customers=2_000)
+_SHORT: Final = Plan(seconds=0.8, rounds=3, customers=2_000)
 _FULL: Final = Plan(seconds=4.0, rounds=7, customers=20_000, full=True)
 _MOST_CALLER_PROCESSES: Final = 4
 
@@ -45,7 +45,7 @@ class _CaseName(click.ParamType[str]):
 def command(
     only: Sequence[str], *, full: bool, peer: str | None, plot: Path | None, markdown: bool, seconds: float | None
 ) -> None:
-    """Measure the vault on this machine: about a minute, in a folder that is removed afterwards.
+    """Measure the vault on this machine: about three minutes, in a folder that is removed afterwards.
 
     A real server (mTLS, default policy, durable log) takes turns with an empty method of the same size and with a loop
     that reads and opens the same rows without any service. What counts is the ratio: it is made of neighbours in time.
@@ -63,7 +63,7 @@ def command(
       customer-vault bench --peer openbao
       customer-vault bench --only growth --full --plot growth.svg
     """  # noqa: D301 - click's mark for lines that are not to be wrapped
-    plan = _FULL if full else _ABOUT_A_MINUTE
+    plan = _FULL if full else _SHORT
     if seconds is not None:
         plan = Plan(seconds, plan.rounds, plan.customers, plan.full)
     if peer:

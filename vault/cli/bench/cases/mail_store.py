@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vault.cli.bench import messages
+from vault.cli.bench import bare_mail, messages
 from vault.cli.bench.case import Special
 from vault.cli.bench.place import Place
 from vault.cli.bench.rounds import Plan
@@ -11,7 +11,7 @@ Apart = messages.Mailer
 
 
 def _measure(at: Place, plan: Plan) -> dict[str, Any]:
-    return messages.measure(at, plan, "mail_store", "store", "taken")
+    return messages.measure(at, plan, "mail_store", "store", "taken", bare_mail.stored_per_s)
 
 
 CASE = Special(_measure)
